@@ -1,0 +1,79 @@
+package hook
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/netip"
+	"regexp"
+	"time"
+)
+
+// MaxIDLength is the longest event ID in bytes. AMQP 0-9-1 keeps a message ID
+// in a short string of at most 255 bytes, and a longer one closes the
+// connection for everybody on it.
+const MaxIDLength = 255
+
+// DefaultName names the hook of a handler that was not given a name.
+const DefaultName = "default"
+
+// The names of Event.Header. The set is closed.
+const (
+	HeaderTraceparent = "traceparent" // W3C Trace Context, https://www.w3.org/TR/trace-context/
+	HeaderTracestate  = "tracestate"
+	HeaderUnverified  = "unverified" // the store was down: nobody looked whether the event was there before
+)
+
+// Event is the content of one delivery.
+type Event struct {
+	ID          string            // the idempotency key, 1 to MaxIDLength bytes
+	Hook        string            // the name of the hook that took it
+	RoutingKey  string            // where the queue sends it. Default: the hook's name
+	Contract    string            // name and version of the contract it was read with, "" for none
+	ContentType string            // media type of the body
+	Body        []byte            // what is delivered
+	Fingerprint Fingerprint       // tells this content from another under the same ID
+	ReceivedAt  time.Time         // when the edge had read the request's header
+	ClientIP    netip.Addr        // the sender, as the edge's trusted_proxies see it
+	Header      map[string]string // trace context and remarks, by the Header names
+	Attempt     int               // failed attempts to process it so far
+	Replay      int               // how often it was sent again from the dead letters
+}
+
+// Fingerprint is the SHA-256 of a body as received, less the volatile fields of
+// its contract. Two deliveries of one event have the same.
+type Fingerprint [sha256.Size]byte
+
+// String returns the fingerprint in lower-case hexadecimal.
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// DigestID is the event ID that stands for a value too long, or not there, to
+// be an ID itself: "sha256:" and the digest in hexadecimal.
+func DigestID(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
+
+// LogID returns a short digest of an event ID, to find an event in a log that
+// must not hold the ID itself: IDs are the sender's, and may name a person.
+func LogID(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:8])
+}
+
+// EventKey is the key under which a store holds the claim on an event. It has
+// a fixed length and holds no personal data.
+func EventKey(hook, id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return "hookgate:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
+}
+
+// ParkKey is the key of a body that was kept for a person. It is not the
+// event's own key, so that a corrected resend is a new event.
+func ParkKey(hook string, fp Fingerprint) string {
+	return "park:" + hook + ":" + base64.RawURLEncoding.EncodeToString(fp[:])[:22]
+}
+
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// ValidName reports whether s can name a hook: 1 to 64 of a-z, 0-9, dot,
+// underscore and hyphen, the first one a letter or a digit. A hook's name is a
+// metric label, a part of store keys and a routing key.
+func ValidName(s string) bool { return namePattern.MatchString(s) }

@@ -1,0 +1,39 @@
+package hook
+
+import (
+	"context"
+	"time"
+)
+
+// Counts is how many events a queue holds, by state.
+type Counts struct {
+	Ready int // waiting to be processed
+	Dead  int // dead letters
+}
+
+// Entry is one event as a queue holds it.
+type Entry struct {
+	Seq   uint64    // position in the queue, ascending
+	At    time.Time // when it came in
+	Event *Event
+	Fault *Fault // nil unless it is a dead letter
+}
+
+// QueueState names a part of a queue.
+type QueueState string
+
+// The states that can be looked at.
+const (
+	StateReady QueueState = "ready"
+	StateDead  QueueState = "dead"
+)
+
+// Inspector is what a Queue may offer beside: a look that takes nothing away
+// and changes no order.
+type Inspector interface {
+	Counts(ctx context.Context) (Counts, error)
+
+	// Peek returns up to limit entries of the state with a Seq above after,
+	// oldest first.
+	Peek(ctx context.Context, s QueueState, after uint64, limit int) ([]Entry, error)
+}
