@@ -35,15 +35,19 @@ const (
 	CodeInternal             Code = "internal"
 )
 
-// Outcome is what became of a request that was taken. Together with the codes
-// they are the values of the outcome label.
+// Outcome is what became of a request. Together with the codes they are the
+// values of the outcome label.
 type Outcome string
 
-// The outcomes of a 2xx.
+// The outcomes.
 const (
 	OutcomeAccepted  Outcome = "accepted"
 	OutcomeDuplicate Outcome = "duplicate"
 	OutcomeParked    Outcome = "parked"
+
+	// OutcomeRefused is counted where a handler behind webhook_dedup answered
+	// something else than a 2xx itself.
+	OutcomeRefused Outcome = "refused"
 )
 
 // Violation is one way in which a body does not meet its contract. It names

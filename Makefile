@@ -1,0 +1,85 @@
+# make run    builds Hookgate and runs the Caddyfile here
+# make test   checks everything; installs what it needs and does not find
+# make help   lists the rest
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-print-directory
+
+# The tags and flags that xcaddy builds with.
+TAGS  := nobadger,nomysql,nopgx
+FLAGS := -trimpath -buildvcs=false -tags $(TAGS)
+DATA  := $(CURDIR)/data
+
+# Shows how far a build is: "go build -v" prints a line a package.
+PROGRESS := awk '/^[A-Za-z0-9_.\/~-]+$$/ { n++; if (n % 50 == 0) { printf "  %d packages\n", n; fflush() } next } { print; fflush() } END { if (n) printf "  %d packages, done\n", n }'
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build bin/hookgate
+	@echo "building bin/hookgate (the first time takes a few minutes)"
+	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/hookgate ./cmd/hookgate 2>&1 | $(PROGRESS)
+
+.PHONY: run
+run: build ## run the Caddyfile here, with its data in ./data
+	@mkdir -p "$(DATA)" || { echo "make run: cannot write $(DATA), where the data goes"; exit 1; }
+	@echo "data:   $(DATA)"
+	@echo "try it: bin/hookgate simulate http://127.0.0.1:8080/webhooks/genesys/pe-action-map"
+	@XDG_DATA_HOME="$(DATA)" XDG_CONFIG_HOME="$(DATA)/config" exec bin/hookgate run --config Caddyfile
+
+.PHONY: test
+test: fmt-check vet lint deps-check unit ## check everything
+
+.PHONY: tools
+tools:
+	@go build -C tools -o ../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: fmt
+fmt: tools ## format the code
+	@bin/gofumpt -w $$(git ls-files -co --exclude-standard '*.go')
+
+.PHONY: fmt-check
+fmt-check: tools
+	@echo "format"
+	@out=$$(find . -name '*.go' -not -path './data/*' -not -path './bin/*' | xargs bin/gofumpt -l); \
+	  if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet:
+	@echo "vet"
+	@go vet -tags $(TAGS) ./...
+
+.PHONY: lint
+lint: tools
+	@echo "staticcheck"
+	@bin/staticcheck -tags $(TAGS) ./...
+
+.PHONY: deps-check
+deps-check:
+	@echo "dependencies"
+	@go mod verify
+	@go mod tidy -diff
+	@cd tools && go vet ./... && go test ./...
+
+# A test that is skipped has shown nothing: it fails the run.
+.PHONY: unit
+unit:
+	@echo "tests, with the race detector"
+	@mkdir -p bin
+	@go test -race -tags $(TAGS) -timeout 20m -v ./... > bin/test.log 2>&1 \
+	  || { grep -E '^(FAIL|panic:|\s*--- FAIL|ok )|_test\.go:[0-9]+:|DATA RACE' bin/test.log | tail -n 200; echo "the whole log is in bin/test.log"; exit 1; }
+	@grep -E '^(ok|\?) ' bin/test.log
+	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "skipped tests show nothing"; exit 1; fi
+	@awk '/^ *--- PASS/ { p++ } END { printf "%d passed, 0 failed\n", p }' bin/test.log
+
+.PHONY: bench
+bench: ## measure the embedded store
+	@go test -run '^$$' -bench . -benchtime 5s ./plugins/embedded ./contract
+
+.PHONY: clean
+clean: ## remove what was built; keeps ./data
+	@rm -rf bin

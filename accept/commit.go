@@ -1,0 +1,118 @@
+package accept
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// committer commits keys off the critical path, many in one round trip. What
+// is durable is durable, whoever holds the claim, so a commit needs no token;
+// a commit that is lost costs one more copy when the lease has run out.
+type committer struct {
+	store  hook.Store
+	logger *zap.Logger
+	batch  int
+
+	mu      sync.Mutex
+	pending []hook.Claim
+	closed  bool
+	wake    chan struct{} // has room for one
+	done    chan struct{} // closed when run has ended
+}
+
+// A failed batch is tried so often, with growing pauses from firstPause on.
+const (
+	commitAttempts = 4
+	firstPause     = 50 * time.Millisecond
+)
+
+func newCommitter(store hook.Store, logger *zap.Logger, batch int) *committer {
+	c := &committer{store: store, logger: logger, batch: batch, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+// add queues a claim. It never blocks: the number of claims is that of the
+// requests which were answered while one batch was written.
+func (c *committer) add(claim hook.Claim) {
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.pending = append(c.pending, claim)
+	}
+	c.mu.Unlock()
+	if closed { // by a request that outlived Close
+		c.write([]hook.Claim{claim})
+		return
+	}
+	c.signal()
+}
+
+func (c *committer) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *committer) take() (claims []hook.Claim, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.pending), c.batch)
+	claims = append(claims, c.pending[:n]...)
+	c.pending = append(c.pending[:0], c.pending[n:]...)
+	return claims, c.closed
+}
+
+func (c *committer) run() {
+	defer close(c.done)
+	for {
+		claims, closed := c.take()
+		switch {
+		case len(claims) > 0:
+			c.write(claims)
+		case closed:
+			return
+		default:
+			<-c.wake
+		}
+	}
+}
+
+// write commits a batch.
+func (c *committer) write(claims []hook.Claim) {
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+		err := c.store.Commit(ctx, claims...)
+		cancel()
+		if err == nil {
+			return
+		}
+		if attempt == commitAttempts {
+			c.logger.Warn("commits failed: their events may be taken once more", zap.Int("count", len(claims)), zap.Error(err))
+			return
+		}
+		time.Sleep(pause)
+		pause *= 2
+	}
+}
+
+// close writes what is queued, and ends the goroutine.
+func (c *committer) close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.signal()
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

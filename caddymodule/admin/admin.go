@@ -1,0 +1,150 @@
+// Package admin is Hookgate's part of Caddy's admin API. It shows, and changes
+// nothing.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hookgate/hookgate/caddymodule/app"
+	"github.com/hookgate/hookgate/hook"
+)
+
+// The paths of the API.
+const (
+	QueuePath  = "/hookgate/queue"
+	EventsPath = "/hookgate/queue/events"
+)
+
+// How many events one answer has.
+const (
+	defaultLimit = 20
+	maxLimit     = 1000
+)
+
+func init() {
+	caddy.RegisterModule(new(API))
+}
+
+// API is Hookgate's part of the admin API:
+//
+//	GET /hookgate/queue                  counts by state
+//	GET /hookgate/queue/events           a look at the events, oldest first
+//	    ?state=ready|dead&after=<seq>&limit=<n>&values=true
+//
+// The bodies of events are in the answer only with values=true.
+type API struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*API) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.hookgate",
+		New: func() caddy.Module { return new(API) },
+	}
+}
+
+// Routes implements caddy.AdminRouter.
+func (a *API) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: QueuePath, Handler: caddy.AdminHandlerFunc(a.queue)},
+		{Pattern: EventsPath, Handler: caddy.AdminHandlerFunc(a.events)},
+	}
+}
+
+func (a *API) queue(w http.ResponseWriter, r *http.Request) error {
+	return inspect(w, r, func(in hook.Inspector) (any, error) {
+		counts, err := in.Counts(r.Context())
+		return Queue{Ready: counts.Ready, Dead: counts.Dead}, err
+	})
+}
+
+func (a *API) events(w http.ResponseWriter, r *http.Request) error {
+	q, err := parseQuery(r.URL.Query())
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	return inspect(w, r, func(in hook.Inspector) (any, error) {
+		entries, err := in.Peek(r.Context(), q.state, q.after, q.limit)
+		if err != nil {
+			return nil, err
+		}
+		events := Events{Events: make([]Event, len(entries))}
+		for i := range entries {
+			events.Events[i] = newEvent(&entries[i], q.values)
+		}
+		return events, nil
+	})
+}
+
+// inspect answers with what fn finds in the queue of the config that runs now.
+func inspect(w http.ResponseWriter, r *http.Request, fn func(hook.Inspector) (any, error)) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method %s is not allowed: use GET", r.Method)}
+	}
+	rt, err := app.Active()
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
+	}
+	var answer any
+	err = rt.Inspect(func(in hook.Inspector) (err error) {
+		answer, err = fn(in)
+		return err
+	})
+	switch {
+	case errors.Is(err, app.ErrNoInspector):
+		return caddy.APIError{HTTPStatus: http.StatusNotImplemented, Err: err}
+	case err != nil:
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(answer)
+}
+
+type query struct {
+	state  hook.QueueState
+	after  uint64
+	limit  int
+	values bool
+}
+
+func parseQuery(v url.Values) (query, error) {
+	q := query{state: hook.StateReady, limit: defaultLimit}
+	var err error
+	for name, values := range v {
+		if len(values) != 1 {
+			return q, fmt.Errorf("%s stands %d times", name, len(values))
+		}
+		value := values[0]
+		switch name {
+		case "state":
+			q.state = hook.QueueState(value)
+			if q.state != hook.StateReady && q.state != hook.StateDead {
+				err = fmt.Errorf("state is %s or %s", hook.StateReady, hook.StateDead)
+			}
+		case "after":
+			q.after, err = strconv.ParseUint(value, 10, 64)
+		case "limit":
+			q.limit, err = strconv.Atoi(value)
+			if err == nil && (q.limit < 1 || q.limit > maxLimit) {
+				err = fmt.Errorf("limit is 1 to %d", maxLimit)
+			}
+		case "values":
+			q.values, err = strconv.ParseBool(value)
+		default:
+			err = fmt.Errorf("%s is unknown", name)
+		}
+		if err != nil {
+			return q, err
+		}
+	}
+	return q, nil
+}
+
+// Interface guard
+var _ caddy.AdminRouter = (*API)(nil)

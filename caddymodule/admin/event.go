@@ -1,0 +1,75 @@
+package admin
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// Queue is the answer of QueuePath.
+type Queue struct {
+	Ready int `json:"ready"` // waiting to be processed
+	Dead  int `json:"dead"`  // dead letters
+}
+
+// Events is the answer of EventsPath.
+type Events struct {
+	Events []Event `json:"events"`
+}
+
+// Event is one event in the queue.
+type Event struct {
+	Seq         uint64          `json:"seq"`
+	Hook        string          `json:"hook"`
+	EventID     string          `json:"event_id"`
+	ReceivedAt  time.Time       `json:"received_at"`
+	Contract    string          `json:"contract,omitempty"`
+	ContentType string          `json:"content_type,omitempty"`
+	RoutingKey  string          `json:"routing_key,omitempty"`
+	Size        int             `json:"size"` // of the body, in bytes
+	Fingerprint string          `json:"fingerprint"`
+	ClientIP    string          `json:"client_ip,omitempty"`
+	Traceparent string          `json:"traceparent,omitempty"`
+	Unverified  bool            `json:"unverified,omitempty"`
+	Fault       *Fault          `json:"fault,omitempty"`
+	Body        json.RawMessage `json:"body,omitempty"` // only with values
+}
+
+// Fault is why an event is a dead letter.
+type Fault struct {
+	Kind       hook.Kind        `json:"kind"`
+	Message    string           `json:"message"`
+	Time       time.Time        `json:"time"`
+	Violations []hook.Violation `json:"violations,omitempty"`
+}
+
+func newEvent(e *hook.Entry, values bool) Event {
+	ev := e.Event
+	out := Event{
+		Seq:         e.Seq,
+		Hook:        ev.Hook,
+		EventID:     ev.ID,
+		ReceivedAt:  ev.ReceivedAt,
+		Contract:    ev.Contract,
+		ContentType: ev.ContentType,
+		RoutingKey:  ev.RoutingKey,
+		Size:        len(ev.Body),
+		Fingerprint: ev.Fingerprint.String(),
+		Traceparent: ev.Header[hook.HeaderTraceparent],
+		Unverified:  ev.Header[hook.HeaderUnverified] != "",
+	}
+	if ev.ClientIP.IsValid() {
+		out.ClientIP = ev.ClientIP.String()
+	}
+	if e.Fault != nil {
+		out.Fault = &Fault{Kind: e.Fault.Kind, Message: e.Fault.Message, Time: e.Fault.Time, Violations: e.Fault.Violations}
+	}
+	if values {
+		out.Body = ev.Body
+		if !json.Valid(ev.Body) {
+			out.Body, _ = json.Marshal(string(ev.Body)) // a string always marshals
+		}
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+// Package allowlist tells senders by their addresses: the matcher
+// client_ip_source, which takes any IP source, and the source genesys_file.
+package allowlist
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hookgate/hookgate/caddymodule/problem"
+	"github.com/hookgate/hookgate/caddymodule/request"
+	"github.com/hookgate/hookgate/hook"
+)
+
+func init() {
+	caddy.RegisterModule(new(MatchClientIPSource))
+}
+
+// MatchClientIPSource matches requests by the address of their sender, as
+// Caddy determines it and never by a header, against any IP source.
+//
+// It errs where the address cannot be believed: with 425 too_early before the
+// TLS handshake is complete, with 503 misconfigured behind a trusted proxy
+// without trusted_proxies_strict, and with 503 allowlist_unavailable while a
+// source has no list.
+type MatchClientIPSource struct {
+	// The IP sources: modules of the namespace http.ip_sources. One of them
+	// must have the address.
+	SourcesRaw []json.RawMessage `json:"sources,omitempty" caddy:"namespace=http.ip_sources inline_key=source"`
+
+	sources []caddyhttp.IPRangeSource
+}
+
+// CaddyModule returns the Caddy module information.
+func (*MatchClientIPSource) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.matchers.client_ip_source",
+		New: func() caddy.Module { return new(MatchClientIPSource) },
+	}
+}
+
+// readier is what a source may offer beside: an error while it has no list.
+type readier interface{ Ready() error }
+
+// Provision implements caddy.Provisioner.
+func (m *MatchClientIPSource) Provision(ctx caddy.Context) error {
+	if len(m.SourcesRaw) == 0 {
+		return errors.New("client_ip_source: a source is required")
+	}
+	mods, err := ctx.LoadModule(m, "SourcesRaw")
+	if err != nil {
+		return fmt.Errorf("client_ip_source: %w", err)
+	}
+	for _, mod := range mods.([]any) {
+		source, ok := mod.(caddyhttp.IPRangeSource)
+		if !ok {
+			return fmt.Errorf("client_ip_source: %T is not an IP source", mod)
+		}
+		m.sources = append(m.sources, source)
+	}
+	return nil
+}
+
+// Match implements caddyhttp.RequestMatcher.
+func (m *MatchClientIPSource) Match(r *http.Request) bool {
+	match, err := m.MatchWithError(r)
+	if err != nil {
+		caddyhttp.SetVar(r.Context(), caddyhttp.MatcherErrorVarKey, err)
+	}
+	return match
+}
+
+// MatchWithError implements caddyhttp.RequestMatcherWithError.
+func (m *MatchClientIPSource) MatchWithError(r *http.Request) (bool, error) {
+	if r.TLS != nil && !r.TLS.HandshakeComplete {
+		return false, problem.Error(&hook.Error{Code: hook.CodeTooEarly})
+	}
+	if throughLaxProxy(r) {
+		return false, problem.Error(&hook.Error{
+			Code: hook.CodeMisconfigured,
+			Err:  errors.New("set trusted_proxies_strict: without it a sender may claim any address"),
+		})
+	}
+	addr := request.ClientIP(r)
+	if !addr.IsValid() {
+		return false, nil
+	}
+	for _, source := range m.sources {
+		if s, ok := source.(readier); ok {
+			if err := s.Ready(); err != nil {
+				return false, problem.Error(&hook.Error{Code: hook.CodeAllowlistUnavailable, Err: err})
+			}
+		}
+		if contains(source.GetIPRanges(r), addr) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// throughLaxProxy reports whether the address is the word of a trusted proxy
+// that may only repeat what the sender said.
+func throughLaxProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return trusted && (server == nil || server.TrustedProxiesStrict == 0)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner                 = (*MatchClientIPSource)(nil)
+	_ caddyhttp.RequestMatcher          = (*MatchClientIPSource)(nil)
+	_ caddyhttp.RequestMatcherWithError = (*MatchClientIPSource)(nil)
+	_ caddyfile.Unmarshaler             = (*MatchClientIPSource)(nil)
+)

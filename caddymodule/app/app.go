@@ -1,0 +1,189 @@
+// Package app is the hookgate app: the store and the queue that all hooks of a
+// config share, and the accepting core over them.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/hookgate/hookgate/caddymodule/telemetry"
+	"github.com/hookgate/hookgate/hook"
+)
+
+// Name is the name of the app, and of its global option.
+const Name = "hookgate"
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App holds the store where claims live and the queue where accepted events
+// wait. Both are embedded by default: one file in the data folder, nothing
+// else installed.
+//
+// Its guests are in the namespaces hookgate.stores and hookgate.queues. What
+// they connect to outlives a reload with equal settings.
+type App struct {
+	// The folder for what is kept on this node. It is made with the rights
+	// 0700. Default: hookgate in Caddy's data folder.
+	DataDir string `json:"data_dir,omitempty"`
+
+	// The store: a module of the namespace hookgate.stores. Default: embedded.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=hookgate.stores inline_key=driver"`
+
+	// The queue: a module of the namespace hookgate.queues. Default: embedded.
+	QueueRaw json.RawMessage `json:"queue,omitempty" caddy:"namespace=hookgate.queues inline_key=driver"`
+
+	runtime *Runtime
+	logger  *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: Name, New: func() caddy.Module { return new(App) }}
+}
+
+// Env is what the app gives its guests.
+type Env struct {
+	DataDir string // absolute
+	Logger  *zap.Logger
+}
+
+// Handle is a config's hold on a driver.
+type Handle interface {
+	// Start connects. It may be called again.
+	Start() error
+
+	// Release gives the driver up; the last one to do so closes it.
+	Release() error
+}
+
+// StoreDriver is a guest in hookgate.stores. OpenStore does not connect yet.
+type StoreDriver interface {
+	OpenStore(env Env) (hook.Store, Handle, error)
+}
+
+// QueueDriver is a guest in hookgate.queues. OpenQueue does not connect yet.
+type QueueDriver interface {
+	OpenQueue(env Env) (hook.Queue, Handle, error)
+}
+
+// Provision implements caddy.Provisioner. It touches neither disk nor network.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	if err := telemetry.Register(ctx, collectors()...); err != nil {
+		return err
+	}
+	env, err := a.env()
+	if err != nil {
+		return err
+	}
+	store, err := guest[StoreDriver](ctx, a, "StoreRaw", &a.StoreRaw)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	queue, err := guest[QueueDriver](ctx, a, "QueueRaw", &a.QueueRaw)
+	if err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	a.runtime, err = newRuntime(store, queue, env)
+	return err
+}
+
+// guest loads the module of a field, the embedded one by default.
+func guest[T any](ctx caddy.Context, a *App, field string, raw *json.RawMessage) (T, error) {
+	var none T
+	if *raw == nil {
+		*raw = json.RawMessage(`{"driver":"embedded"}`)
+	}
+	mod, err := ctx.LoadModule(a, field)
+	if err != nil {
+		return none, err
+	}
+	driver, ok := mod.(T)
+	if !ok {
+		return none, fmt.Errorf("module of the type %T cannot be one", mod)
+	}
+	return driver, nil
+}
+
+// env resolves the data folder.
+func (a *App) env() (Env, error) {
+	dir := filepath.Join(caddy.AppDataDir(), Name)
+	if a.DataDir != "" {
+		var err error
+		if dir, err = caddy.NewReplacer().ReplaceOrErr(a.DataDir, true, true); err != nil {
+			return Env{}, fmt.Errorf("data_dir: %w", err)
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Env{}, fmt.Errorf("data_dir: %w", err)
+	}
+	return Env{DataDir: dir, Logger: a.logger}, nil
+}
+
+// Start implements caddy.App.
+func (a *App) Start() error {
+	return a.runtime.start()
+}
+
+// Stop implements caddy.App. Requests may still be in flight, and are served:
+// the runtime ends when the last has left, after Cleanup.
+func (a *App) Stop() error { return nil }
+
+// Cleanup implements caddy.CleanerUpper.
+func (a *App) Cleanup() error {
+	if a.runtime == nil { // Provision failed before it was there
+		return nil
+	}
+	return a.runtime.retire()
+}
+
+// Runtime returns what the hooks of this config work on.
+func (a *App) Runtime() *Runtime { return a.runtime }
+
+// Of returns the runtime of the config that a handler is provisioned in.
+func Of(ctx caddy.Context) (*Runtime, error) {
+	mod, err := ctx.App(Name)
+	if err != nil {
+		return nil, fmt.Errorf("hookgate app: %w", err)
+	}
+	return mod.(*App).runtime, nil
+}
+
+// ErrNotRunning means that no running config has a hookgate app.
+var ErrNotRunning = errors.New("no hook is configured")
+
+// Active returns the runtime of the config that runs now. It is asked anew at
+// each use: after a failed reload, what was found before may be the runtime of
+// the config that failed.
+func Active() (*Runtime, error) {
+	mod, err := caddy.ActiveContext().AppIfConfigured(Name)
+	if err != nil {
+		return nil, ErrNotRunning
+	}
+	return mod.(*App).runtime, nil
+}
+
+// drainTime is how long a stopping process waits for requests that the server
+// gave up, and for commits.
+const drainTime = 2 * time.Second
+
+func drainContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), drainTime)
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

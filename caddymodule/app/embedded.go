@@ -1,0 +1,151 @@
+package app
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/plugins/embedded"
+)
+
+func init() {
+	caddy.RegisterModule(new(EmbeddedStore))
+	caddy.RegisterModule(new(EmbeddedQueue))
+}
+
+// EmbeddedFile is the name of the embedded store's file in the data folder.
+const EmbeddedFile = "hookgate.db"
+
+// EmbeddedStore keeps claims in a file on this node. It takes no settings.
+// Where the queue is embedded too, an event and its claim are written in one
+// transaction.
+type EmbeddedStore struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*EmbeddedStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "hookgate.stores.embedded",
+		New: func() caddy.Module { return new(EmbeddedStore) },
+	}
+}
+
+// OpenStore implements StoreDriver.
+func (*EmbeddedStore) OpenStore(env Env) (hook.Store, Handle, error) {
+	h, err := acquire(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	return h.db, h, nil
+}
+
+// UnmarshalCaddyfile sets up the store. Syntax:
+//
+//	store embedded
+func (*EmbeddedStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the driver's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return parse.Block(d, nil)
+}
+
+// EmbeddedQueue keeps accepted events and dead letters in a file on this node.
+type EmbeddedQueue struct {
+	// How large the data may grow, in bytes. At 90 % of it new events are
+	// answered 503; those that are in the queue stay and are processed.
+	// Default: 4 GiB.
+	MaxSize int64 `json:"max_size,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*EmbeddedQueue) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "hookgate.queues.embedded",
+		New: func() caddy.Module { return new(EmbeddedQueue) },
+	}
+}
+
+// OpenQueue implements QueueDriver.
+func (q *EmbeddedQueue) OpenQueue(env Env) (hook.Queue, Handle, error) {
+	h, err := acquire(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	h.maxSize = q.MaxSize
+	if h.maxSize == 0 {
+		h.maxSize = embedded.DefaultMaxSize
+	}
+	return h.db, h, nil
+}
+
+// UnmarshalCaddyfile sets up the queue. Syntax:
+//
+//	queue embedded {
+//		max_size <size>
+//	}
+func (q *EmbeddedQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the driver's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return parse.Block(d, map[string]parse.Func{"max_size": parse.Size(&q.MaxSize)})
+}
+
+// files has the open files by path: a file must not be opened twice, and
+// stays open over a reload.
+var files = caddy.NewUsagePool()
+
+// file is an entry of files.
+type file struct{ db *embedded.DB }
+
+// Destruct implements caddy.Destructor, when the last user has left.
+func (f file) Destruct() error {
+	ctx, cancel := drainContext()
+	defer cancel()
+	return f.db.Close(ctx)
+}
+
+// embeddedHandle is one config's hold on a file, as a store or as a queue.
+type embeddedHandle struct {
+	db      *embedded.DB
+	path    string
+	maxSize int64 // 0: leave it to the queue
+}
+
+func acquire(env Env) (*embeddedHandle, error) {
+	path := filepath.Join(env.DataDir, EmbeddedFile)
+	v, _, err := files.LoadOrNew(path, func() (caddy.Destructor, error) {
+		db, err := embedded.New(embedded.Options{Path: path, Logger: env.Logger})
+		return file{db}, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	return &embeddedHandle{db: v.(file).db, path: path}, nil
+}
+
+// Start implements Handle.
+func (h *embeddedHandle) Start() error {
+	if h.maxSize > 0 {
+		h.db.SetMaxSize(h.maxSize)
+	}
+	return h.db.Start()
+}
+
+// Release implements Handle.
+func (h *embeddedHandle) Release() error {
+	_, err := files.Delete(h.path)
+	return err
+}
+
+// Interface guards
+var (
+	_ StoreDriver           = (*EmbeddedStore)(nil)
+	_ QueueDriver           = (*EmbeddedQueue)(nil)
+	_ caddyfile.Unmarshaler = (*EmbeddedStore)(nil)
+	_ caddyfile.Unmarshaler = (*EmbeddedQueue)(nil)
+)

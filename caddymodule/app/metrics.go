@@ -1,0 +1,64 @@
+package app
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hookgate/hookgate/plugins/embedded"
+)
+
+// collectors returns the collectors of the app. They live as long as the
+// process, and read the files that are open at the moment of a scrape.
+var collectors = sync.OnceValue(func() []prometheus.Collector {
+	return []prometheus.Collector{new(embeddedCollector)}
+})
+
+var (
+	queueEvents = prometheus.NewDesc("hookgate_queue_events",
+		"Events in the embedded queue, by state (ready, dead).", []string{"state"}, nil)
+	storeKeys = prometheus.NewDesc("hookgate_store_keys",
+		"Keys in the embedded store.", nil, nil)
+	usedBytes = prometheus.NewDesc("hookgate_embedded_used_bytes",
+		"Bytes in use of the embedded file.", nil, nil)
+	maxBytes = prometheus.NewDesc("hookgate_embedded_max_bytes",
+		"Bytes that the embedded file may use; at 90 % of it new events are refused.", nil, nil)
+)
+
+// embeddedCollector reports on the open embedded files, of which there is one,
+// and for a moment two when a reload names another folder.
+type embeddedCollector struct{}
+
+// Describe implements prometheus.Collector.
+func (*embeddedCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{queueEvents, storeKeys, usedBytes, maxBytes} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (*embeddedCollector) Collect(ch chan<- prometheus.Metric) {
+	var sum embedded.Stats
+	open := false
+	files.Range(func(_, v any) bool {
+		s := v.(file).db.Stats()
+		sum.Ready += s.Ready
+		sum.Dead += s.Dead
+		sum.Keys += s.Keys
+		sum.UsedBytes += s.UsedBytes
+		sum.MaxBytes += s.MaxBytes
+		open = true
+		return true
+	})
+	if !open {
+		return
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(queueEvents, float64(sum.Ready), "ready")
+	gauge(queueEvents, float64(sum.Dead), "dead")
+	gauge(storeKeys, float64(sum.Keys))
+	gauge(usedBytes, float64(sum.UsedBytes))
+	gauge(maxBytes, float64(sum.MaxBytes))
+}

@@ -1,0 +1,176 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/hookgate/hookgate/accept"
+	"github.com/hookgate/hookgate/hook"
+)
+
+// Runtime is the store, the queue and the accepting core of one config. It
+// outlives the config by the requests that are in flight when a reload
+// replaces it: Caddy cleans up while they run.
+type Runtime struct {
+	Core  *accept.Core // for work of any kind, under a claim
+	Gate  *accept.Gate // for events
+	Store hook.Store
+	Queue hook.Queue
+
+	dataDir string
+	logger  *zap.Logger
+	handles []Handle
+
+	started bool // by the goroutine that loads configs
+
+	mu     sync.Mutex
+	users  int
+	closed bool
+	idle   chan struct{} // closed when it is closed and has no users
+}
+
+func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error) {
+	rt := &Runtime{dataDir: env.DataDir, logger: env.Logger, idle: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, rt.release())
+		}
+	}()
+	var h Handle
+	if rt.Store, h, err = sd.OpenStore(env); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	rt.handles = append(rt.handles, h)
+	if rt.Queue, h, err = qd.OpenQueue(env); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	rt.handles = append(rt.handles, h)
+	if rt.Core, err = accept.New(accept.Options{Store: rt.Store, Logger: env.Logger}); err != nil {
+		return nil, err
+	}
+	rt.Gate, err = accept.NewGate(accept.GateOptions{Core: rt.Core, Store: rt.Store, Queue: rt.Queue})
+	return rt, err
+}
+
+func (rt *Runtime) start() error {
+	rt.started = true
+	for _, h := range rt.handles {
+		if err := h.Start(); err != nil {
+			return err
+		}
+	}
+	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
+	return nil
+}
+
+// linger is how long a replaced runtime still takes requests. Caddy cleans up a
+// config while requests that it routed are on their way, some of them still
+// sending their body: they must not find the door closed.
+const linger = 10 * time.Second
+
+// Enter keeps the runtime until leave is called. Every request does so.
+func (rt *Runtime) Enter() (leave func(), err error) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.closed {
+		return nil, hook.ErrDraining
+	}
+	rt.users++
+	return rt.leave, nil
+}
+
+func (rt *Runtime) leave() {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.users--
+	rt.signalIdle()
+}
+
+// close lets nobody enter any more, and returns a channel that is closed when
+// the last has left.
+func (rt *Runtime) close() <-chan struct{} {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.closed = true
+	rt.signalIdle()
+	return rt.idle
+}
+
+func (rt *Runtime) signalIdle() {
+	if rt.closed && rt.users == 0 {
+		close(rt.idle)
+	}
+}
+
+// retire ends the runtime once it is not needed any more: in a reload some
+// time later, in a process that stops at once. There it does not wait for ever
+// for the last request: http has drained by then, or has given up.
+func (rt *Runtime) retire() error {
+	if !caddy.Exiting() && rt.started {
+		time.AfterFunc(linger, func() {
+			<-rt.close()
+			if err := rt.end(); err != nil {
+				rt.logger.Error("ending the hooks of an old config", zap.Error(err))
+			}
+		})
+		return nil
+	}
+	ctx, cancel := drainContext()
+	defer cancel()
+	select {
+	case <-rt.close():
+	case <-ctx.Done():
+		rt.logger.Warn("stopping with requests in flight")
+	}
+	return rt.end()
+}
+
+// end drains what is to be committed and gives up the drivers.
+func (rt *Runtime) end() error {
+	ctx, cancel := drainContext()
+	defer cancel()
+	return errors.Join(rt.Core.Close(ctx), rt.release())
+}
+
+func (rt *Runtime) release() error {
+	var errs []error
+	for _, h := range rt.handles {
+		errs = append(errs, h.Release())
+	}
+	return errors.Join(errs...)
+}
+
+// Unready returns which parts cannot be used now and why, and nothing when
+// events can be taken.
+func (rt *Runtime) Unready() []string {
+	var reasons []string
+	if err := rt.Store.Ready(); err != nil {
+		reasons = append(reasons, "store: "+err.Error())
+	}
+	if err := rt.Queue.Ready(); err != nil {
+		reasons = append(reasons, "queue: "+err.Error())
+	}
+	return reasons
+}
+
+// ErrNoInspector means that the queue cannot be looked into.
+var ErrNoInspector = errors.New("this queue cannot be looked into")
+
+// Inspect runs fn on the queue, if it can be looked into.
+func (rt *Runtime) Inspect(fn func(hook.Inspector) error) error {
+	leave, err := rt.Enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	in, ok := rt.Queue.(hook.Inspector)
+	if !ok {
+		return ErrNoInspector
+	}
+	return fn(in)
+}

@@ -1,0 +1,149 @@
+// Package auth is the handler webhook_auth: it checks that a request comes from
+// who it says.
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/caddymodule/problem"
+	"github.com/hookgate/hookgate/caddymodule/request"
+	"github.com/hookgate/hookgate/caddymodule/telemetry"
+	"github.com/hookgate/hookgate/hook"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+	httpcaddyfile.RegisterHandlerDirective("webhook_auth", parseCaddyfile)
+}
+
+// Handler lets a request pass that shows what all its rules ask for: a secret
+// in a header field, the signature of Open Messaging, or that of Standard
+// Webhooks. Each rule may have two secrets, for the change from one to the
+// next. Signatures are checked on the raw body, before anything is read into
+// it.
+//
+// Errors: 401 unauthorized, which does not say what was wrong, 401 stale, and
+// those of reading the body.
+type Handler struct {
+	// The rules, all of which a request must meet.
+	Rules []Rule `json:"rules,omitempty"`
+
+	// The largest body in bytes, where a signature needs it. Default: 65536.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	verifiers []verifier
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.webhook_auth",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision implements caddy.Provisioner.
+func (h *Handler) Provision(caddy.Context) error {
+	if len(h.Rules) == 0 {
+		return errors.New("webhook_auth: a rule is required")
+	}
+	// Those that need no body come first: they cost nothing.
+	var later []verifier
+	for i := range h.Rules {
+		v, err := h.Rules[i].verifier()
+		if err != nil {
+			return fmt.Errorf("webhook_auth: %w", err)
+		}
+		if v.needsBody() {
+			later = append(later, v)
+			continue
+		}
+		h.verifiers = append(h.verifiers, v)
+	}
+	h.verifiers = append(h.verifiers, later...)
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	for _, v := range h.verifiers {
+		var body []byte
+		if v.needsBody() {
+			var err error
+			if body, err = request.Body(r, h.MaxBody); err != nil {
+				return problem.Error(err)
+			}
+		}
+		begin := time.Now()
+		err := v.verify(r.Header, body, begin)
+		request.Of(r).Took(telemetry.StageAuth, time.Since(begin))
+		if err != nil {
+			return problem.Error(refusal(v, err))
+		}
+	}
+	return next.ServeHTTP(w, r)
+}
+
+func refusal(v verifier, err error) error {
+	code := hook.CodeUnauthorized
+	if errors.Is(err, errStale) {
+		code = hook.CodeStale
+	}
+	return &hook.Error{Code: code, Challenge: v.challenge()}
+}
+
+// parseCaddyfile sets up the handler. Syntax:
+//
+//	webhook_auth [<matcher>] header|hub_signature|standard_webhooks ... {
+//		header            <name> <secret> [<secret>]
+//		hub_signature     <secret> [<secret>]
+//		standard_webhooks <secret> [<secret>]
+//		max_body          <size>
+//	}
+func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	a := new(Handler)
+	return a, a.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's own name
+	if args := d.RemainingArgs(); len(args) > 0 {
+		rule, err := makeRule(d, args)
+		if err != nil {
+			return err
+		}
+		h.Rules = append(h.Rules, rule)
+	}
+	scheme := func(d *caddyfile.Dispenser) error {
+		rule, err := makeRule(d, append([]string{d.Val()}, d.RemainingArgs()...))
+		h.Rules = append(h.Rules, rule)
+		return err
+	}
+	err := parse.BlockRepeating(d, map[string]parse.Func{
+		SchemeHeader:           scheme,
+		SchemeHubSignature:     scheme,
+		SchemeStandardWebhooks: scheme,
+		"max_body":             parse.Size(&h.MaxBody),
+	}, SchemeHeader, SchemeHubSignature, SchemeStandardWebhooks)
+	if err == nil && len(h.Rules) == 0 {
+		return d.Err("webhook_auth: a rule is missing")
+	}
+	return err
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ caddyfile.Unmarshaler       = (*Handler)(nil)
+)

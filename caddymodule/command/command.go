@@ -1,0 +1,95 @@
+// Package command is the command tree hookgate: what an operator types. It asks
+// the running process through Caddy's admin API.
+package command
+
+import (
+	"errors"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "hookgate",
+		Short: "Looks into Hookgate, and tries it out",
+		Long: `
+The commands of Hookgate, the endpoint for webhooks from Genesys Cloud. Those
+that look into a running process ask its admin API.`,
+		CobraFunc: func(cmd *cobra.Command) {
+			for _, newChild := range children {
+				cmd.AddCommand(runnable(newChild()))
+			}
+		},
+	})
+}
+
+// children makes the commands of the tree.
+var children = []func() *cobra.Command{newQueue, newSimulate}
+
+// RegisterTop registers the commands of the tree at the top, beside Caddy's
+// own, for a program that is Hookgate first.
+func RegisterTop() {
+	for _, newChild := range children {
+		child := runnable(newChild())
+		caddycmd.RegisterCommand(caddycmd.Command{
+			Name:      child.Name(),
+			Short:     child.Short,
+			CobraFunc: func(cmd *cobra.Command) { adopt(cmd, child) },
+		})
+	}
+}
+
+// adopt makes cmd, which Caddy made, the same as ours.
+func adopt(cmd, ours *cobra.Command) {
+	cmd.Use, cmd.Short, cmd.Long, cmd.Example = ours.Use, ours.Short, ours.Long, ours.Example
+	cmd.Args, cmd.RunE = ours.Args, ours.RunE
+	cmd.Flags().AddFlagSet(ours.Flags())
+	cmd.PersistentFlags().AddFlagSet(ours.PersistentFlags())
+	cmd.AddCommand(ours.Commands()...)
+}
+
+// runnable makes a command, and those below it, print their errors as one
+// sentence and end with the exit code of an ExitError: Caddy knows only exit
+// codes of its own. Wrong usage ends with 2.
+func runnable(cmd *cobra.Command) *cobra.Command {
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ExitError{Code: exitUsage, Err: err} })
+	if args := cmd.Args; args != nil {
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return fail(cmd, &ExitError{Code: exitUsage, Err: err})
+			}
+			return nil
+		}
+	}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error { return fail(cmd, run(cmd, args)) }
+	}
+	for _, child := range cmd.Commands() {
+		runnable(child)
+	}
+	return cmd
+}
+
+// exitUsage is the exit code for arguments that make no sense.
+const exitUsage = 2
+
+// fail prints the error of a command, and turns it into Caddy's.
+func fail(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	code := 1
+	exit, ok := errors.AsType[*ExitError](err)
+	if ok {
+		code, err = exit.Code, exit.Err
+	}
+	if err != nil {
+		cmd.PrintErrln("Error:", err)
+	}
+	if code == 1 {
+		return errors.New("failed")
+	}
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
+}

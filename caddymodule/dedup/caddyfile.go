@@ -1,0 +1,39 @@
+package dedup
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("webhook_dedup", parseCaddyfile)
+}
+
+// parseCaddyfile sets up the handler. Syntax:
+//
+//	webhook_dedup [<matcher>] {
+//		ttl   <duration>
+//		lease <duration>
+//	}
+func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	p := new(Handler)
+	return p, p.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's own name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return parse.Block(d, map[string]parse.Func{
+		"ttl":   parse.Time(&h.TTL),
+		"lease": parse.Time(&h.Lease),
+	})
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -1,0 +1,146 @@
+// Package dedup is the handler webhook_dedup: it makes any other handler
+// idempotent.
+package dedup
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hookgate/hookgate/accept"
+	"github.com/hookgate/hookgate/caddymodule/app"
+	"github.com/hookgate/hookgate/caddymodule/problem"
+	"github.com/hookgate/hookgate/caddymodule/request"
+	"github.com/hookgate/hookgate/caddymodule/telemetry"
+	"github.com/hookgate/hookgate/hook"
+)
+
+const (
+	// DefaultTTL is how long an event ID is remembered.
+	DefaultTTL = 48 * time.Hour
+
+	// DefaultLease is how long a claim lives without renewal.
+	DefaultLease = 2 * time.Second
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+// Handler runs the handlers behind it once for each event that
+// webhook_validate read: the first request claims the event ID and goes on,
+// and while it runs its claim is renewed. Its answer decides:
+//
+//   - 2xx: the ID is remembered, and the same event again is answered 200
+//     duplicate
+//   - any other answer, or an error before the request was sent on: the ID is
+//     free again
+//   - a timeout, a reset or a panic after that: nobody knows whether the event
+//     had its effect. The answer is outcome_unknown, and the ID is free when
+//     the lease has run out.
+//
+// A second request while the first runs waits for it a moment, and is then
+// answered 503 in_flight. Other errors: 409 conflict for another body under
+// the same ID, 503 store_unavailable, draining and misconfigured.
+type Handler struct {
+	// How long the event ID is remembered. Default: 48h.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+
+	// How long an ID stays taken after an outcome that nobody knows, and
+	// after a crash; at least 1s. Default: 2s.
+	Lease caddy.Duration `json:"lease,omitempty"`
+
+	runtime  *app.Runtime
+	recorder *telemetry.Recorder
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.webhook_dedup",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision implements caddy.Provisioner.
+func (h *Handler) Provision(ctx caddy.Context) (err error) {
+	if h.TTL == 0 {
+		h.TTL = caddy.Duration(DefaultTTL)
+	}
+	if h.Lease == 0 {
+		h.Lease = caddy.Duration(DefaultLease)
+	}
+	if h.recorder, err = telemetry.NewRecorder(ctx); err != nil {
+		return err
+	}
+	h.runtime, err = app.Of(ctx)
+	return err
+}
+
+// Validate implements caddy.Validator.
+func (h *Handler) Validate() error {
+	if time.Duration(h.Lease) < time.Second {
+		return errors.New("webhook_dedup: a lease is at least 1s")
+	}
+	if h.TTL < h.Lease {
+		return fmt.Errorf("webhook_dedup: a ttl of %s is shorter than the lease of %s", time.Duration(h.TTL), time.Duration(h.Lease))
+	}
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	st := request.Join(r, h.recorder, "")
+	if st.Event == nil || st.Event.ID == "" {
+		return problem.Error(&hook.Error{
+			Code:   hook.CodeMisconfigured,
+			Detail: "webhook_dedup needs a webhook_validate before it that is told where the event ID is",
+		})
+	}
+	if st.Park != nil {
+		// What is kept for a person leaves its event ID free for a corrected
+		// resend.
+		return next.ServeHTTP(w, r)
+	}
+	leave, err := h.runtime.Enter()
+	if err != nil {
+		return problem.Error(err)
+	}
+	defer leave()
+
+	claim := hook.Claim{
+		Key:         hook.EventKey(st.Event.Hook, st.Event.ID),
+		Token:       hook.NewToken(),
+		Fingerprint: st.Event.Fingerprint,
+		Lease:       time.Duration(h.Lease),
+		TTL:         time.Duration(h.TTL),
+	}
+	work := &work{w: w, r: r, next: next, state: st}
+	state, fp, err := h.runtime.Core.Do(r.Context(), claim, work.run, accept.Renewing())
+	switch {
+	case work.panicked != nil:
+		panic(work.panicked)
+	case work.answered(): // by next, whatever became of the claim
+		st.Taken(r, work.outcome(), work.rec.status)
+		return work.passed
+	case work.passed != nil:
+		return work.passed
+	case err != nil:
+		return problem.Error(err)
+	case state == hook.Committed && fp != claim.Fingerprint:
+		return problem.Error(&hook.Error{Code: hook.CodeConflict})
+	}
+	st.Answer(w, r, hook.OutcomeDuplicate, 0)
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.Validator             = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,94 @@
+package request
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/hookgate/hookgate/caddymodule/telemetry"
+	"github.com/hookgate/hookgate/hook"
+)
+
+// DefaultMaxBody is the cap on a body where none is set, in bytes.
+const DefaultMaxBody = 64 << 10
+
+// firstRead is how much room a body of unknown length gets at first.
+const firstRead = 2 << 10 // bytes
+
+type body struct {
+	read  bool
+	bytes []byte
+	err   error
+}
+
+// Body returns the body of a request of at most max bytes (0: DefaultMaxBody).
+// It reads it once: later calls return the same bytes, and the request gets a
+// body that can be read again, for handlers that pass it on. The cap counts
+// the bytes that arrive and not what Content-Length claims: data actions send
+// chunked bodies. A part of a body is never returned.
+//
+// Its errors are *hook.Error: too large, too late, or broken off.
+func Body(r *http.Request, limit int64) ([]byte, error) {
+	st := Of(r)
+	if limit <= 0 {
+		limit = DefaultMaxBody
+	}
+	if !st.body.read {
+		begin := time.Now()
+		st.body.read = true
+		st.body.bytes, st.body.err = readAll(r, limit)
+		st.Took(telemetry.StageBody, time.Since(begin))
+	}
+	if st.body.err != nil {
+		return nil, st.body.err
+	}
+	if int64(len(st.body.bytes)) > limit { // read under a larger cap before
+		return nil, &hook.Error{Code: hook.CodeBodyTooLarge}
+	}
+	return st.body.bytes, nil
+}
+
+func readAll(r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	if r.ContentLength > limit {
+		return nil, &hook.Error{Code: hook.CodeBodyTooLarge}
+	}
+	room := int64(firstRead)
+	if r.ContentLength > 0 {
+		room = r.ContentLength
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, min(room, limit+1)+bytes.MinRead))
+	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return nil, readError(err)
+	}
+	if n > limit {
+		return nil, &hook.Error{Code: hook.CodeBodyTooLarge}
+	}
+	r.Body = &replay{Reader: bytes.NewReader(buf.Bytes()), Closer: r.Body}
+	r.ContentLength = n
+	return buf.Bytes(), nil
+}
+
+// readError says what ended a read. The body's own error may be a HandlerError
+// of an earlier handler, such as request_body's 413.
+func readError(err error) error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &hook.Error{Code: hook.CodeBodyTooLarge, Err: tooLarge}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &hook.Error{Code: hook.CodeDeadlineExceeded, Detail: "the body did not arrive in time; send it again with the same ID", Err: err}
+	}
+	return &hook.Error{Code: hook.CodeInvalidJSON, Detail: "the body broke off", Err: err}
+}
+
+// replay is a body that was read already. Closing it closes the original.
+type replay struct {
+	*bytes.Reader
+	io.Closer
+}

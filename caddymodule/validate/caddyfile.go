@@ -1,0 +1,93 @@
+package validate
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("webhook_validate", parseCaddyfile)
+}
+
+// parseCaddyfile sets up the handler. Syntax:
+//
+//	webhook_validate [<matcher>] {
+//		name                  <hook>
+//		contract              <name> | file <path> | none
+//		event_id              <pointer>... | header <name> | body
+//		max_body              <size>
+//		max_event_age         <duration>
+//		any_media_type
+//		on_contract_violation park | reject
+//	}
+func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	v := new(Handler)
+	return v, v.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's own name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return parse.Block(d, map[string]parse.Func{
+		"name":          parse.Name(&h.Hook),
+		"contract":      h.ParseContract,
+		"event_id":      h.ParseEventID,
+		"max_body":      parse.Size(&h.MaxBody),
+		"max_event_age": parse.Time(&h.MaxEventAge),
+		"any_media_type": func(*caddyfile.Dispenser) error {
+			h.AnyMediaType = true
+			return nil
+		},
+		"on_contract_violation": parse.Word(&h.OnContractViolation, Park, Reject),
+	})
+}
+
+// ParseContract reads the arguments of contract.
+func (h *Handler) ParseContract(d *caddyfile.Dispenser) error {
+	var word string
+	if err := parse.String(&word)(d); err != nil {
+		return err
+	}
+	switch word {
+	case "none":
+	case "file":
+		return parse.String(&h.ContractFile)(d)
+	default:
+		h.Contract = word
+	}
+	return nil
+}
+
+// ParseEventID reads the arguments of event_id.
+func (h *Handler) ParseEventID(d *caddyfile.Dispenser) error {
+	var first string
+	if err := parse.String(&first)(d); err != nil {
+		return err
+	}
+	h.EventID = new(EventID)
+	switch first {
+	case "header":
+		return parse.String(&h.EventID.Header)(d)
+	case "body":
+		h.EventID.Body = true
+		return nil
+	}
+	for pointer := first; ; pointer = d.Val() {
+		if pointer[0] != '/' {
+			return d.Errf("event_id: %q is not a JSON pointer such as /webhookEventId, nor header or body", pointer)
+		}
+		h.EventID.Pointers = append(h.EventID.Pointers, pointer)
+		if !d.NextArg() {
+			return nil
+		}
+	}
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -1,0 +1,165 @@
+package webhook
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/hookgate/hookgate/caddymodule/allowlist"
+	"github.com/hookgate/hookgate/caddymodule/auth"
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/caddymodule/publish"
+	"github.com/hookgate/hookgate/caddymodule/validate"
+)
+
+func init() {
+	httpcaddyfile.RegisterDirective("genesys_webhook", parseCaddyfile)
+}
+
+// parseCaddyfile sets up a hook: a subroute with its own error route. Syntax:
+//
+//	genesys_webhook [<matcher>] {
+//		name                  <hook>
+//		source                data-action | open-messaging
+//		allow                 private_ranges | any | <cidr>... | genesys <service>... | file <path> [<service>...]
+//		auth                  header <name> <secret> [<secret>] | hub_signature <secret> [<secret>] | standard_webhooks <secret> [<secret>]
+//		max_event_age         <duration>
+//		contract              <name> | file <path> | none
+//		event_id              <pointer>... | header <name> | body
+//		timeout               <duration>
+//		max_body              <size>
+//		max_in_flight         <count>
+//		ttl                   <duration>
+//		on_contract_violation park | reject
+//		on_conflict           park | reject
+//		on_store_failure      publish | reject
+//		routing_key           <key>
+//		format                raw
+//	}
+//
+// Without a matcher the hook is at /webhooks/genesys/<name>. auth may stand
+// several times: every line must pass.
+//
+// Defaults: the name of the contract, private_ranges, no auth, the contract
+// pe-action-map, 500ms, 64KiB, 512, 48h, park, park, and reject (publish for
+// the source data-action, which never sends again).
+func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // the directive's own name
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	c := new(hookConfig)
+	if err := c.unmarshal(h.NewFromNextSegment()); err != nil {
+		return nil, err
+	}
+	if matcher == nil {
+		matcher = caddy.ModuleMap{"path": h.JSON(caddyhttp.MatchPath{c.path()})}
+	}
+	return h.NewRoute(matcher, c.stages()), nil
+}
+
+// unmarshal reads the block and fills in the defaults.
+func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's own name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	err := parse.BlockRepeating(d, map[string]parse.Func{
+		"name":                  parse.Name(&c.name),
+		"source":                parse.Word(&c.source, SourceDataAction, SourceOpenMessaging),
+		"allow":                 c.parseAllow,
+		"auth":                  c.parseAuth,
+		"max_event_age":         parse.Time(&c.validate.MaxEventAge),
+		"contract":              c.parseContract,
+		"event_id":              c.validate.ParseEventID,
+		"timeout":               c.parseTimeout,
+		"max_body":              parse.Size(&c.validate.MaxBody),
+		"max_in_flight":         parse.Count(&c.maxInFlight),
+		"ttl":                   parse.Time(&c.publish.TTL),
+		"on_contract_violation": parse.Word(&c.validate.OnContractViolation, validate.Park, validate.Reject),
+		"on_conflict":           parse.Word(&c.publish.OnConflict, publish.Park, publish.Reject),
+		"on_store_failure":      parse.Word(&c.publish.OnStoreFailure, publish.Publish, publish.Reject),
+		"routing_key":           parse.String(&c.publish.RoutingKey),
+		"format":                c.parseFormat,
+	}, "auth")
+	if err != nil {
+		return err
+	}
+	return c.complete(d)
+}
+
+// complete fills in the defaults, and refuses what they do not make whole.
+func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
+	if c.source == SourceOpenMessaging && c.validate.Contract == "" && c.validate.ContractFile == "" && !c.contractIsNone {
+		return d.Errf("source %s: this build has no contract for it yet; name one with contract, and the ID with event_id", c.source)
+	}
+	c.applyDefaults()
+	if c.name == "" {
+		return d.Errf("a hook without a built-in contract needs a name")
+	}
+	if c.contractIsNone && c.validate.EventID == nil {
+		return d.Errf("a hook without a contract needs an event_id")
+	}
+	if c.contractIsNone && c.validate.MaxEventAge != 0 {
+		return d.Errf("max_event_age needs a contract that says where the timestamp is")
+	}
+	if !c.allowAny && c.allow == nil {
+		c.allow = allowlist.PrivateRanges()
+	}
+	if c.publicRanges && len(c.rules) == 0 {
+		caddy.Log().Named("genesys_webhook").Warn("public addresses may use this hook without auth: they serve every customer of Genesys Cloud",
+			zap.String("hook", c.name), zap.String("file", d.File()), zap.Int("line", d.Line()))
+	}
+	return nil
+}
+
+func (c *hookConfig) parseAllow(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Errf("allow: what to allow is missing")
+	}
+	first := d.Val()
+	c.publicRanges = first != "private_ranges"
+	if first == "any" {
+		c.allowAny = true
+		return nil
+	}
+	d.Prev()
+	var err error
+	c.allow, err = allowlist.ParseArgs(d)
+	return err
+}
+
+func (c *hookConfig) parseAuth(d *caddyfile.Dispenser) error {
+	rule, err := auth.ParseRule(d)
+	if err != nil {
+		return err
+	}
+	c.rules = append(c.rules, rule)
+	return nil
+}
+
+func (c *hookConfig) parseContract(d *caddyfile.Dispenser) error {
+	if err := c.validate.ParseContract(d); err != nil {
+		return err
+	}
+	c.contractIsNone = c.validate.Contract == "" && c.validate.ContractFile == ""
+	return nil
+}
+
+func (c *hookConfig) parseTimeout(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Errf("timeout: a duration is missing")
+	}
+	v, err := parse.Duration(d, minTimeout)
+	c.timeout = caddy.Duration(v)
+	return err
+}
+
+// parseFormat reads how the queue gets the event. There is one format so far.
+func (c *hookConfig) parseFormat(d *caddyfile.Dispenser) error {
+	var format string
+	return parse.Word(&format, "raw")(d)
+}

@@ -1,0 +1,284 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// upstream is a handler that somebody runs already, behind webhook_dedup. It
+// does what the request's X-Do says, and counts the requests that it took, by
+// their Idempotency-Key.
+type upstream struct {
+	addr string
+
+	mu    sync.Mutex
+	taken map[string]int
+}
+
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &upstream{addr: l.Addr().String(), taken: map[string]int{}}
+	srv := &http.Server{Handler: u, ReadHeaderTimeout: time.Minute}
+	go func() { _ = srv.Serve(l) }()
+	t.Cleanup(func() { srv.Close() })
+	return u
+}
+
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if !bytes.Equal(body, []byte(`{"n":1}`)) {
+		http.Error(w, "the body is not what was sent", http.StatusTeapot)
+		return
+	}
+	u.mu.Lock()
+	u.taken[r.Header.Get("Idempotency-Key")]++
+	n := u.taken[r.Header.Get("Idempotency-Key")]
+	u.mu.Unlock()
+	what := r.Header.Get("X-Do")
+	if what, rest, once := strings.Cut(what, " once"); once && rest == "" {
+		if n > 1 {
+			what = "201"
+		}
+		u.act(w, r, what)
+		return
+	}
+	u.act(w, r, what)
+}
+
+func (u *upstream) act(w http.ResponseWriter, r *http.Request, what string) {
+	switch what {
+	case "hang":
+		<-r.Context().Done()
+	case "slow":
+		timer := time.NewTimer(700 * time.Millisecond)
+		<-timer.C
+		w.WriteHeader(http.StatusOK)
+	case "30s":
+		timer := time.NewTimer(30 * time.Second)
+		<-timer.C
+		w.WriteHeader(http.StatusOK)
+	case "reset":
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	default:
+		var status int
+		_, _ = fmt.Sscan(what, &status)
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "upstream says %d", status)
+	}
+}
+
+func (u *upstream) times(id string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.taken[id]
+}
+
+const filterPath = "/filter"
+
+func filter(upstream, budget string) string {
+	failFast := ""
+	if budget != "" {
+		failFast = "fail_fast " + budget
+	}
+	return fmt.Sprintf(`	@post {
+		method POST
+		path %s
+	}
+	route @post {
+		%s
+		webhook_validate {
+			event_id header Idempotency-Key
+		}
+		webhook_dedup
+		reverse_proxy %s
+	}
+	handle_errors {
+		webhook_problem
+	}`, filterPath, failFast, upstream)
+}
+
+func (s *server) ask(id, what string) answer {
+	s.t.Helper()
+	a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", id, "X-Do", what)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+func TestTheUpstreamsAnswerDecides(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "1s")))
+	for _, tc := range []struct {
+		name, what     string
+		first          int
+		firstCode      string
+		second         int
+		secondCode     string
+		times          int
+	}{
+		{"2xx is remembered", "201", 201, "", 200, "duplicate", 1},
+		{"4xx frees the ID", "422 once", 422, "", 201, "", 2},
+		{"5xx frees the ID", "500 once", 500, "", 201, "", 2},
+		{"a hanging upstream is in doubt", "hang", 504, "outcome_unknown", 503, "in_flight", 1},
+		{"a reset after the request was sent is in doubt", "reset", 503, "outcome_unknown", 503, "in_flight", 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			id := strings.ReplaceAll(tc.name, " ", "-")
+			if a := s.ask(id, tc.what); a.status != tc.first || a.code() != tc.firstCode {
+				t.Errorf("first: got %d %s, want %d %s", a.status, a.raw, tc.first, tc.firstCode)
+			}
+			a := s.ask(id, tc.what)
+			if a.status != tc.second || a.code() != tc.secondCode {
+				t.Errorf("second: got %d %s, want %d %s", a.status, a.raw, tc.second, tc.secondCode)
+			}
+			if a.code() == "duplicate" && a.header.Get("Idempotent-Replayed") != "true" {
+				t.Error("a duplicate without Idempotent-Replayed")
+			}
+			if n := up.times(id); n != tc.times {
+				t.Errorf("the upstream took it %d times, want %d", n, tc.times)
+			}
+		})
+	}
+}
+
+func TestARefusedConnectionFreesTheID(t *testing.T) {
+	nobody := freeAddr(t)
+	s := start(t, site(filter(nobody, "1s")))
+	for range 3 { // each is tried anew: none is in flight
+		if a := s.ask("dial", "201"); a.status != 502 {
+			t.Errorf("got %d %s", a.status, a.raw)
+		}
+	}
+}
+
+func TestAnIDInDoubtIsFreeWhenItsLeaseHasRunOut(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "1s")))
+	first := s.ask("doubt", "reset once")
+	if first.code() != "outcome_unknown" || first.header.Get("Retry-After") != "3" {
+		t.Fatalf("got %d %s, Retry-After %s", first.status, first.raw, first.header.Get("Retry-After"))
+	}
+	eventually(t, 10*time.Second, "the ID is free", func() bool { return s.ask("doubt", "201").status == 201 })
+	if n := up.times("doubt"); n != 2 {
+		t.Errorf("the upstream took it %d times, want 2: it was in doubt", n)
+	}
+}
+
+func TestManyAtOnceReachTheUpstreamOnce(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "5s")))
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		seen = map[string]int{}
+	)
+	for range 64 {
+		wg.Go(func() {
+			a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "many", "X-Do", "slow")
+			mu.Lock()
+			defer mu.Unlock()
+			seen[fmt.Sprint(a.status, a.code(), err)]++
+		})
+	}
+	wg.Wait()
+	if up.times("many") != 1 || seen["200<nil>"] != 1 || seen["200<nil>"]+seen["503in_flight<nil>"] != 64 {
+		t.Errorf("the upstream took it %d times; answers %v", up.times("many"), seen)
+	}
+	if a := s.ask("many", "slow"); a.code() != "duplicate" {
+		t.Errorf("afterwards: %d %s", a.status, a.raw)
+	}
+}
+
+// The lease of 2 s is renewed while the upstream works.
+func TestAnUpstreamThatTakes30SecondsRunsOnce(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "")))
+	result := make(chan answer, 1)
+	go func() {
+		a, err := send(&http.Client{}, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "long", "X-Do", "30s")
+		if err != nil {
+			t.Error(err)
+		}
+		result <- a
+	}()
+	eventually(t, 5*time.Second, "the upstream has it", func() bool { return up.times("long") == 1 })
+	for {
+		select {
+		case a := <-result:
+			if a.status != 200 || up.times("long") != 1 {
+				t.Errorf("got %d, taken %d times", a.status, up.times("long"))
+			}
+			if a := s.ask("long", "30s"); a.code() != "duplicate" {
+				t.Errorf("afterwards: %d %s", a.status, a.raw)
+			}
+			return
+		default:
+			if a := s.ask("long", "30s"); a.code() != "in_flight" && a.code() != "duplicate" {
+				t.Fatalf("meanwhile: %d %s", a.status, a.raw)
+			}
+		}
+	}
+}
+
+func TestASenderThatHangsUpDoesNotUndoTheWork(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "5s")))
+	impatient := &http.Client{Timeout: 200 * time.Millisecond}
+	if _, err := send(impatient, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "gone", "X-Do", "slow"); err == nil {
+		t.Fatal("the sender had the patience")
+	}
+	eventually(t, 5*time.Second, "its second attempt is a duplicate", func() bool { return s.ask("gone", "slow").code() == "duplicate" })
+	if n := up.times("gone"); n != 1 {
+		t.Errorf("the upstream took it %d times", n)
+	}
+}
+
+func TestTheSameIDWithAnotherBodyIsAConflict(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "1s")))
+	if a := s.ask("conflict", "200"); a.status != 200 {
+		t.Fatal(a.raw)
+	}
+	a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{"n":2}`), "Idempotency-Key", "conflict", "X-Do", "200")
+	if err != nil || a.status != 409 || a.code() != "conflict" {
+		t.Errorf("got %d %s %v", a.status, a.raw, err)
+	}
+}
+
+func TestTheFilterNeedsAnIDAndAnswer(t *testing.T) {
+	s := start(t, site(`	route /filter {
+		webhook_validate {
+			event_id header Idempotency-Key
+		}
+		webhook_dedup
+		header X-Nobody answers
+	}
+	handle_errors {
+		webhook_problem
+	}`))
+	if a := s.ask("", "200"); a.status != 400 || a.code() != "missing_event_id" {
+		t.Errorf("without an ID: %d %s", a.status, a.raw)
+	}
+	for range 2 {
+		a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{}`), "Idempotency-Key", "x")
+		if err != nil || a.status == 202 {
+			t.Errorf("a chain that answers nothing: %d %s %v", a.status, a.raw, err)
+		}
+	}
+}
