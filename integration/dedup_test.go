@@ -125,12 +125,12 @@ func TestTheUpstreamsAnswerDecides(t *testing.T) {
 	up := newUpstream(t)
 	s := start(t, site(filter(up.addr, "1s")))
 	for _, tc := range []struct {
-		name, what     string
-		first          int
-		firstCode      string
-		second         int
-		secondCode     string
-		times          int
+		name, what string
+		first      int
+		firstCode  string
+		second     int
+		secondCode string
+		times      int
 	}{
 		{"2xx is remembered", "201", 201, "", 200, "duplicate", 1},
 		{"4xx frees the ID", "422 once", 422, "", 201, "", 2},

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,7 +15,9 @@ import (
 func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 	s := start(t, site("	genesys_webhook "+hookPath+`
 	hookgate_health
-	metrics /metrics`, "log {\n\t\tlevel DEBUG\n\t}"))
+	handle /metrics {
+		metrics
+	}`, "log {\n\t\tlevel DEBUG\n\t}"))
 	s.post(payload("seen-id"))
 	s.post(payload("seen-id"))
 	s.post(strings.Replace(payload("seen-id"), "answered", "busy", 1))
@@ -201,7 +204,6 @@ func TestTheRootCaddyfileAnswersNothingElse(t *testing.T) {
 }
 
 func TestWhatCannotBeStartedIsSaidInOneSentence(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath))
 	dir := t.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -210,8 +212,14 @@ func TestWhatCannotBeStartedIsSaidInOneSentence(t *testing.T) {
 		}
 		return path
 	}
-	occupied := write("occupied", strings.Replace(s.expand(site("	respond 404")), s.admin, freeAddr(t), 1))
-	if _, stderr, code := command(t, "run", "--config", occupied, "--adapter", "caddyfile"); code == 0 || !strings.Contains(stderr, "address already in use") {
+	taken, err := net.Listen("tcp", "127.0.0.1:0") // by somebody who does not share it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	occupied := strings.NewReplacer("$ADMIN", freeAddr(t), "$PORT", port, "$DIR", dir).Replace(site("	genesys_webhook"))
+	if _, stderr, code := command(t, "run", "--config", write("occupied", occupied), "--adapter", "caddyfile"); code == 0 || !strings.Contains(stderr, "address already in use") {
 		t.Errorf("a taken port: %d %s", code, stderr)
 	}
 	file := write("file", "a file where a folder should be")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -302,6 +303,11 @@ func (s *server) reload(caddyfile string) error {
 	req.Header.Set("Content-Type", "text/caddyfile")
 	req.Header.Set("Cache-Control", "must-revalidate") // also if nothing changed
 	resp, err := client.Do(req)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) {
+		// The old admin server may end before its answer is out. Loading the
+		// same config once more says what became of it.
+		return s.reload(caddyfile)
+	}
 	if err != nil {
 		return err
 	}

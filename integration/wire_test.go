@@ -215,7 +215,7 @@ func TestSlowHeadersAreCut(t *testing.T) {
 }
 
 func TestAFloodOfRequestsIsShedAtOnce(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath+" {\n\t\tmax_in_flight 2\n\t}"))
+	s := start(t, site("	genesys_webhook "+hookPath+" {\n\t\tmax_in_flight 2\n\t\ttimeout 5s\n\t}"))
 	for range 2 { // two that send nothing hold both places
 		s.dial().write(head("Content-Length: 100\r\n"))
 	}
@@ -230,7 +230,7 @@ func TestAFloodOfRequestsIsShedAtOnce(t *testing.T) {
 		}
 		return false
 	})
-	eventually(t, 5*time.Second, "their places are free again", func() bool {
+	eventually(t, 10*time.Second, "their places are free again", func() bool {
 		return s.post(payload("free")).status < 300
 	})
 }

@@ -26,6 +26,7 @@ func init() {
 //	}
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
+		d.Next() // for the place in the error
 		return nil, d.Err("hookgate is already specified")
 	}
 	a := new(App)

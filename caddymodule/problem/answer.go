@@ -113,7 +113,11 @@ var answers = map[hook.Code]answer{
 // return, with the status of its code. The result must be returned as it is:
 // wrapped once more it would lose its status.
 func Error(err error) error {
-	return caddyhttp.Error(statusOf(err), err)
+	// Not Error(status, err): that would return a HandlerError within err, such
+	// as reverse_proxy's, and its status.
+	he := caddyhttp.Error(statusOf(err), nil)
+	he.Err = err
+	return he
 }
 
 // statusOf returns the status for an error of the core.

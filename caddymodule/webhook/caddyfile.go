@@ -52,7 +52,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 		return nil, err
 	}
 	c := new(hookConfig)
-	if err := c.unmarshal(h.NewFromNextSegment()); err != nil {
+	if err := c.unmarshal(h.Dispenser); err != nil {
 		return nil, err
 	}
 	if matcher == nil {
