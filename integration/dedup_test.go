@@ -158,7 +158,7 @@ func TestTheUpstreamsAnswerDecides(t *testing.T) {
 }
 
 func TestARefusedConnectionFreesTheID(t *testing.T) {
-	nobody := freeAddr(t)
+	const nobody = "127.0.0.1:1" // a privileged port: no test can have it
 	s := start(t, site(filter(nobody, "1s")))
 	for range 3 { // each is tried anew: none is in flight
 		if a := s.ask("dial", "201"); a.status != 502 {

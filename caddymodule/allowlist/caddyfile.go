@@ -2,6 +2,8 @@ package allowlist
 
 import (
 	"encoding/json"
+	"net/netip"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -27,9 +29,6 @@ func (m *MatchClientIPSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 		m.SourcesRaw = append(m.SourcesRaw, sources...)
-		if d.NextArg() {
-			return d.ArgErr()
-		}
 		if nesting := d.Nesting(); d.NextBlock(nesting) {
 			return d.Err("client_ip_source takes no block")
 		}
@@ -37,7 +36,9 @@ func (m *MatchClientIPSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// ParseArgs reads what is left of the current line as IP sources.
+// ParseArgs reads what is left of the current line as IP sources, in the syntax
+// of the matcher. The current token is the name that errors begin with. It takes
+// every argument of the line; the block after an IP source is the source's own.
 func ParseArgs(d *caddyfile.Dispenser) ([]json.RawMessage, error) {
 	option := d.Val()
 	if !d.NextArg() {
@@ -47,11 +48,9 @@ func ParseArgs(d *caddyfile.Dispenser) ([]json.RawMessage, error) {
 	switch first := d.Val(); first {
 	case "file":
 		file := new(FileSource)
-		args := d.RemainingArgs()
-		if len(args) == 0 || args[0] == "" {
-			return nil, d.Errf("%s file: the path is missing", option)
+		if err := file.parse(d, option+" file"); err != nil {
+			return nil, err
 		}
-		file.Path, file.Services = args[0], args[1:]
 		source = caddyconfig.JSONModuleObject(file, "source", "genesys_file", nil)
 	default:
 		if _, err := ipranges.ParsePrefix(first); err == nil || first == "private_ranges" || isRange(first) {
@@ -66,6 +65,9 @@ func ParseArgs(d *caddyfile.Dispenser) ([]json.RawMessage, error) {
 		mod, err := caddyfile.UnmarshalModule(d, namespace+first)
 		if err != nil {
 			return nil, err
+		}
+		if _, ok := mod.(caddyhttp.IPRangeSource); !ok {
+			return nil, d.Errf("%s: %T is not an IP source", option, mod)
 		}
 		source = caddyconfig.JSONModuleObject(mod, "source", first, nil)
 	}
@@ -100,4 +102,33 @@ func staticSource(s *caddyhttp.StaticIPRange) json.RawMessage {
 // PrivateRanges returns the source of private and loopback addresses.
 func PrivateRanges() []json.RawMessage {
 	return []json.RawMessage{staticSource(&caddyhttp.StaticIPRange{Ranges: caddyhttp.PrivateRangesCIDR()})}
+}
+
+// OnlyPrivate reports whether sources hold private and loopback addresses
+// alone, as far as can be told before they are loaded: lists from elsewhere are
+// taken for public.
+func OnlyPrivate(sources []json.RawMessage) bool {
+	for _, raw := range sources {
+		var static struct {
+			Source string   `json:"source"`
+			Ranges []string `json:"ranges"`
+		}
+		if json.Unmarshal(raw, &static) != nil || static.Source != "static" {
+			return false
+		}
+		for _, r := range static.Ranges {
+			if p, err := ipranges.ParsePrefix(r); err != nil || !within(p, caddyhttp.PrivateRangesCIDR()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// within reports whether one of the ranges holds all of p.
+func within(p netip.Prefix, ranges []string) bool {
+	return slices.ContainsFunc(ranges, func(r string) bool {
+		outer, err := netip.ParsePrefix(r)
+		return err == nil && outer.Bits() <= p.Bits() && outer.Contains(p.Addr())
+	})
 }

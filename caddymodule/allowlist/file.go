@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,27 +19,34 @@ import (
 	"github.com/hookgate/hookgate/genesys/ipranges"
 )
 
-const (
-	pollEvery   = 2 * time.Second
-	maxFileSize = 8 << 20 // bytes
-)
+// maxFileSize is the largest file that is read, in bytes.
+const maxFileSize = 8 << 20
 
 func init() {
 	caddy.RegisterModule(new(FileSource))
 }
 
 // FileSource is a file with IP ranges, in the form of Genesys Cloud's GET
-// /api/v2/ipranges. It is looked at every two seconds, which also sees a file
-// that is swapped by a symbolic link, and read again when it has changed. A
-// bad or empty list leaves the last good one in place.
+// /api/v2/ipranges, of at most 8 MiB. Entries for traffic towards Genesys are
+// left out. Syntax:
+//
+//	genesys_file <path> [<service>...]
+//
+// A config with a file that is missing, bad or without a range for the services
+// does not load. Later the file is read again when it has changed: Caddy does
+// not watch files, so its time, size and identity are looked at every two
+// seconds, which also sees the symbolic links that Kubernetes swaps. A file that
+// has become bad or empty leaves the last good list in place, and is reported
+// once.
 type FileSource struct {
-	// The file. Required.
+	// The file. Placeholders are resolved when the config is loaded. Required.
 	Path string `json:"path"`
 
 	// The services whose addresses count, such as data-actions. Default: all.
 	Services []string `json:"services,omitempty"`
 
 	path     string
+	poll     time.Duration // 0: pollEvery
 	logger   *zap.Logger
 	prefixes atomic.Pointer[[]netip.Prefix]
 }
@@ -61,6 +69,9 @@ func (f *FileSource) Provision(ctx caddy.Context) (err error) {
 	if f.path == "" {
 		return errors.New("a path is required")
 	}
+	if err := f.checkServices(); err != nil {
+		return err
+	}
 	seen, err := f.read()
 	if err != nil {
 		return err
@@ -72,34 +83,9 @@ func (f *FileSource) Provision(ctx caddy.Context) (err error) {
 // GetIPRanges implements caddyhttp.IPRangeSource.
 func (f *FileSource) GetIPRanges(*http.Request) []netip.Prefix { return *f.prefixes.Load() }
 
-// watch reads the file again when it has changed, until the config is gone.
-func (f *FileSource) watch(ctx caddy.Context, seen os.FileInfo) {
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		now, err := os.Stat(f.path)
-		if err == nil && same(seen, now) || err != nil && seen == nil {
-			continue
-		}
-		if err == nil {
-			seen, err = f.read()
-		}
-		if err != nil {
-			seen = now
-			f.logger.Warn("the ranges could not be read again: the last good ones stay", zap.String("file", f.path), zap.Error(err))
-			continue
-		}
-		f.logger.Info("the ranges were read again", zap.String("file", f.path), zap.Int("ranges", len(*f.prefixes.Load())))
-	}
-}
-
-func same(a, b os.FileInfo) bool {
-	return a != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+// Contains reports whether an unmapped address without a zone is in the list.
+func (f *FileSource) Contains(addr netip.Addr) bool {
+	return ipranges.Contains(*f.prefixes.Load(), addr)
 }
 
 // read takes over what is in the file, and returns which file that was.
@@ -133,10 +119,39 @@ func (f *FileSource) read() (os.FileInfo, error) {
 //	genesys_file <path> [<service>...]
 func (f *FileSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the source's name
-	if !d.NextArg() {
-		return d.ArgErr()
+	if err := f.parse(d, d.Val()); err != nil {
+		return err
 	}
-	f.Path, f.Services = d.Val(), d.RemainingArgs()
+	if nesting := d.Nesting(); d.NextBlock(nesting) {
+		return d.Err("genesys_file takes no block")
+	}
+	return nil
+}
+
+// parse reads path and services from what is left of the line.
+func (f *FileSource) parse(d *caddyfile.Dispenser, option string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || args[0] == "" {
+		return d.Errf("%s: the path is missing", option)
+	}
+	f.Path, f.Services = args[0], args[1:]
+	if err := f.checkServices(); err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	return nil
+}
+
+// checkServices refuses what can only be a mistake. Services themselves are
+// open: Genesys adds one now and then.
+func (f *FileSource) checkServices() error {
+	for i, s := range f.Services {
+		if s == "" {
+			return errors.New("a service is empty")
+		}
+		if slices.Contains(f.Services[:i], s) {
+			return fmt.Errorf("the service %q is already specified", s)
+		}
+	}
 	return nil
 }
 

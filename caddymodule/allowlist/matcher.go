@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -25,13 +26,18 @@ func init() {
 // MatchClientIPSource matches requests by the address of their sender, as
 // Caddy determines it and never by a header, against any IP source.
 //
+// Syntax:
+//
+//	@name client_ip_source private_ranges | <cidr>... | file <path> [<service>...] | <ip source> ...
+//
 // It errs where the address cannot be believed: with 425 too_early before the
 // TLS handshake is complete, with 503 misconfigured behind a trusted proxy
 // without trusted_proxies_strict, and with 503 allowlist_unavailable while a
-// source has no list.
+// source has no list and no other one has the address. A sender without an IP
+// address, such as one on a Unix socket, never matches.
 type MatchClientIPSource struct {
 	// The IP sources: modules of the namespace http.ip_sources. One of them
-	// must have the address.
+	// must have the address. At least one is required.
 	SourcesRaw []json.RawMessage `json:"sources,omitempty" caddy:"namespace=http.ip_sources inline_key=source"`
 
 	sources []caddyhttp.IPRangeSource
@@ -47,6 +53,10 @@ func (*MatchClientIPSource) CaddyModule() caddy.ModuleInfo {
 
 // readier is what a source may offer beside: an error while it has no list.
 type readier interface{ Ready() error }
+
+// container is what a source may offer beside: a quicker look than at each of
+// its ranges.
+type container interface{ Contains(netip.Addr) bool }
 
 // Provision implements caddy.Provisioner.
 func (m *MatchClientIPSource) Provision(ctx caddy.Context) error {
@@ -67,10 +77,12 @@ func (m *MatchClientIPSource) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Match implements caddyhttp.RequestMatcher.
+// Match is MatchWithError for hosts that do not know it: the error is left in a
+// variable of the request.
 func (m *MatchClientIPSource) Match(r *http.Request) bool {
 	match, err := m.MatchWithError(r)
 	if err != nil {
+		//lint:ignore SA1019 hosts that do not know MatchWithError look here
 		caddyhttp.SetVar(r.Context(), caddyhttp.MatcherErrorVarKey, err)
 	}
 	return match
@@ -83,34 +95,37 @@ func (m *MatchClientIPSource) MatchWithError(r *http.Request) (bool, error) {
 	}
 	if throughLaxProxy(r) {
 		return false, problem.Error(&hook.Error{
-			Code: hook.CodeMisconfigured,
-			Err:  errors.New("set trusted_proxies_strict: without it a sender may claim any address"),
+			Code:   hook.CodeMisconfigured,
+			Detail: "this server trusts proxies and needs trusted_proxies_strict as well: without it a sender may claim any address",
 		})
 	}
 	addr := request.ClientIP(r)
 	if !addr.IsValid() {
 		return false, nil
 	}
+	var unready error
 	for _, source := range m.sources {
 		if s, ok := source.(readier); ok {
 			if err := s.Ready(); err != nil {
-				return false, problem.Error(&hook.Error{Code: hook.CodeAllowlistUnavailable, Err: err})
+				unready = err
+				continue
 			}
 		}
-		if contains(source.GetIPRanges(r), addr) {
+		if contains(source, r, addr) {
 			return true, nil
 		}
+	}
+	if unready != nil { // the address may be in the list that is not there
+		return false, problem.Error(&hook.Error{Code: hook.CodeAllowlistUnavailable, Err: unready})
 	}
 	return false, nil
 }
 
-func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(addr) {
-			return true
-		}
+func contains(source caddyhttp.IPRangeSource, r *http.Request, addr netip.Addr) bool {
+	if s, ok := source.(container); ok {
+		return s.Contains(addr)
 	}
-	return false
+	return slices.ContainsFunc(source.GetIPRanges(r), func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // throughLaxProxy reports whether the address is the word of a trusted proxy
@@ -124,7 +139,6 @@ func throughLaxProxy(r *http.Request) bool {
 // Interface guards
 var (
 	_ caddy.Provisioner                 = (*MatchClientIPSource)(nil)
-	_ caddyhttp.RequestMatcher          = (*MatchClientIPSource)(nil)
 	_ caddyhttp.RequestMatcherWithError = (*MatchClientIPSource)(nil)
 	_ caddyfile.Unmarshaler             = (*MatchClientIPSource)(nil)
 )

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
@@ -93,7 +94,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("queue: %w", err)
 	}
+	ho, err := newHandover(ctx)
+	if err != nil {
+		return err
+	}
 	a.runtime, err = newRuntime(store, queue, env)
+	if err == nil {
+		a.runtime.handover = ho
+	}
 	return err
 }
 
@@ -156,7 +164,10 @@ func Of(ctx caddy.Context) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hookgate app: %w", err)
 	}
-	return mod.(*App).runtime, nil
+	rt := mod.(*App).runtime
+	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	rt.handover.watch(server)
+	return rt, nil
 }
 
 // ErrNotRunning means that no running config has a hookgate app.

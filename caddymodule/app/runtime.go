@@ -22,9 +22,10 @@ type Runtime struct {
 	Store hook.Store
 	Queue hook.Queue
 
-	dataDir string
-	logger  *zap.Logger
-	handles []Handle
+	dataDir  string
+	logger   *zap.Logger
+	handles  []Handle
+	handover *handover
 
 	started bool // by the goroutine that loads configs
 

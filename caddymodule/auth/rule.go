@@ -4,11 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/textproto"
+	"regexp"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
 // The schemes.
@@ -16,6 +15,15 @@ const (
 	SchemeHeader           = "header"
 	SchemeHubSignature     = "hub_signature"
 	SchemeStandardWebhooks = "standard_webhooks"
+)
+
+var (
+	// fieldName is a token, RFC 9110, sections 5.1 and 5.6.2.
+	fieldName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+	// placeholders is a text with at least one placeholder of the two kinds that
+	// may hold a secret, and no other braces, not even escaped ones.
+	placeholders = regexp.MustCompile(`^([^{}]*[^{}\\])?(\{(env|file)\.[^{}]*[^{}\\]\}([^{}]*[^{}\\])?)+$`)
 )
 
 // Rule is what a request must show.
@@ -26,9 +34,11 @@ type Rule struct {
 	// The name of the header field, for the scheme header.
 	Header string `json:"header,omitempty"`
 
-	// One secret, or two while one is replaced by the other. Each is a
-	// placeholder, {env.NAME} or {file./path}: a config is not the place for
-	// secrets.
+	// One secret, or two while one is replaced by the other. Each holds a
+	// placeholder, {env.NAME} or {file./path}, such as "Bearer {env.TOKEN}": a
+	// config is not the place for secrets. They are resolved when the config is
+	// loaded. For standard_webhooks they are the base64 of 24 to 64 bytes, after
+	// whsec_ or alone.
 	Secrets []string `json:"secrets"`
 }
 
@@ -36,7 +46,7 @@ type Rule struct {
 func (rule *Rule) check() error {
 	switch rule.Scheme {
 	case SchemeHeader:
-		if rule.Header == "" || textproto.TrimString(rule.Header) != rule.Header || strings.ContainsAny(rule.Header, " :{}") {
+		if !fieldName.MatchString(rule.Header) {
 			return fmt.Errorf("%q is no name of a header field", rule.Header)
 		}
 	case SchemeHubSignature, SchemeStandardWebhooks:
@@ -50,7 +60,7 @@ func (rule *Rule) check() error {
 		return fmt.Errorf("%s needs one secret, or two", rule.Scheme)
 	}
 	for _, s := range rule.Secrets {
-		if !strings.HasPrefix(s, "{env.") && !strings.HasPrefix(s, "{file.") || !strings.HasSuffix(s, "}") {
+		if !placeholders.MatchString(s) {
 			return errors.New("a secret does not stand here itself: write {env.NAME} or {file./path}")
 		}
 	}
@@ -78,6 +88,9 @@ func (rule *Rule) verifier() (verifier, error) {
 	case SchemeHeader:
 		v := &headerSecret{name: rule.Header}
 		for _, s := range secrets {
+			if strings.TrimSpace(s) != s {
+				return nil, fmt.Errorf("a secret of %s begins or ends with a space or line break, which no header field keeps", rule.Scheme)
+			}
 			v.digests = append(v.digests, sha256.Sum256([]byte(s)))
 		}
 		return v, nil
@@ -97,32 +110,4 @@ func (rule *Rule) verifier() (verifier, error) {
 		v.keys = append(v.keys, key)
 	}
 	return v, nil
-}
-
-// ParseRule reads what is left of the current line:
-//
-//	header            <name> <secret> [<secret>]
-//	hub_signature     <secret> [<secret>]
-//	standard_webhooks <secret> [<secret>]
-func ParseRule(d *caddyfile.Dispenser) (Rule, error) {
-	option := d.Val()
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return Rule{}, d.Errf("%s: a scheme is missing", option)
-	}
-	return makeRule(d, args)
-}
-
-func makeRule(d *caddyfile.Dispenser, args []string) (Rule, error) {
-	rule := Rule{Scheme: args[0], Secrets: args[1:]}
-	if rule.Scheme == SchemeHeader {
-		if len(args) < 3 {
-			return Rule{}, d.Errf("header needs the name of a header field and a secret")
-		}
-		rule.Header, rule.Secrets = args[1], args[2:]
-	}
-	if err := rule.check(); err != nil {
-		return Rule{}, d.Errf("%v", err)
-	}
-	return rule, nil
 }

@@ -46,6 +46,7 @@ func adopt(cmd, ours *cobra.Command) {
 	cmd.Args, cmd.RunE = ours.Args, ours.RunE
 	cmd.Flags().AddFlagSet(ours.Flags())
 	cmd.PersistentFlags().AddFlagSet(ours.PersistentFlags())
+	cmd.SetFlagErrorFunc(usageError)
 	cmd.AddCommand(ours.Commands()...)
 }
 
@@ -53,11 +54,11 @@ func adopt(cmd, ours *cobra.Command) {
 // sentence and end with the exit code of an ExitError: Caddy knows only exit
 // codes of its own. Wrong usage ends with 2.
 func runnable(cmd *cobra.Command) *cobra.Command {
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ExitError{Code: exitUsage, Err: err} })
+	cmd.SetFlagErrorFunc(usageError)
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {
-				return fail(cmd, &ExitError{Code: exitUsage, Err: err})
+				return usageError(cmd, err)
 			}
 			return nil
 		}
@@ -69,6 +70,11 @@ func runnable(cmd *cobra.Command) *cobra.Command {
 		runnable(child)
 	}
 	return cmd
+}
+
+// usageError is fail for arguments that make no sense.
+func usageError(cmd *cobra.Command, err error) error {
+	return fail(cmd, &ExitError{Code: exitUsage, Err: err})
 }
 
 // exitUsage is the exit code for arguments that make no sense.

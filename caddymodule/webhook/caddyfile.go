@@ -120,15 +120,14 @@ func (c *hookConfig) parseAllow(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Errf("allow: what to allow is missing")
 	}
-	first := d.Val()
-	c.publicRanges = first != "private_ranges"
-	if first == "any" {
-		c.allowAny = true
+	if d.Val() == "any" {
+		c.allowAny, c.publicRanges = true, true
 		return nil
 	}
 	d.Prev()
 	var err error
 	c.allow, err = allowlist.ParseArgs(d)
+	c.publicRanges = err == nil && !allowlist.OnlyPrivate(c.allow)
 	return err
 }
 

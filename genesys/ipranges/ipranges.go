@@ -3,7 +3,6 @@
 package ipranges
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,8 +25,11 @@ type listing struct {
 }
 
 // Parse returns the ranges from which the services send (no services: all of
-// them), sorted and without those that others cover. An entry with a bad range
-// refuses the whole list: half of one would turn senders away.
+// them), sorted and without those that others cover, as Contains needs them.
+// Services are compared as they are written, directions in any case.
+//
+// An entry with a bad range refuses the whole list, whatever its service: half
+// of one would turn senders away. The error is ErrEmpty where no entry is left.
 func Parse(data []byte, services []string) ([]netip.Prefix, error) {
 	var list listing
 	if err := json.Unmarshal(data, &list); err != nil {
@@ -39,10 +41,7 @@ func Parse(data []byte, services []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", i+1, err)
 		}
-		if strings.EqualFold(e.Direction, "inbound") {
-			continue
-		}
-		if len(services) == 0 || slices.Contains(services, e.Service) {
+		if fromGenesys(e.Direction) && (len(services) == 0 || slices.Contains(services, e.Service)) {
 			prefixes = append(prefixes, p)
 		}
 	}
@@ -50,6 +49,16 @@ func Parse(data []byte, services []string) ([]netip.Prefix, error) {
 		return nil, ErrEmpty
 	}
 	return merge(prefixes), nil
+}
+
+// fromGenesys reports whether the addresses of a direction send. A direction
+// that nobody knows is left out: the list lets people in.
+func fromGenesys(direction string) bool {
+	switch strings.ToLower(direction) {
+	case "", "outbound", "both":
+		return true
+	}
+	return false
 }
 
 // ParsePrefix reads a range, or one address, strictly: bits beyond the mask and
@@ -74,19 +83,4 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q has bits beyond its mask: did you mean %s?", s, p.Masked())
 	}
 	return p, nil
-}
-
-// merge sorts ranges and leaves out those within others.
-func merge(prefixes []netip.Prefix) []netip.Prefix {
-	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-	})
-	merged := prefixes[:0]
-	for _, p := range prefixes {
-		if n := len(merged); n > 0 && merged[n-1].Overlaps(p) {
-			continue // sorted: the one before is the larger
-		}
-		merged = append(merged, p)
-	}
-	return slices.Clip(merged)
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 )
 
+// atOnce is how many copies are in flight at the same time.
 func (s step) atOnce() int {
 	if s.inFlight {
 		return 2
@@ -32,8 +33,7 @@ func (r *run) event(stopped, requests context.Context, s step) {
 	}
 }
 
-// pair sends two copies at the same time. Each of them gives its slot back,
-// but for one that the caller keeps.
+// pair sends two copies at the same time, and gives the second one's slot back.
 func (r *run) pair(ctx context.Context, s step) (first, second reply) {
 	var wg sync.WaitGroup
 	c := circumstance{paired: true}

@@ -42,8 +42,8 @@ type Answers struct {
 	Unexpected int     // how many of them a receiver should not give
 }
 
-// Latency sums up how long answers took, from the beginning of the request to
-// the end of the answer. Sent is empty for the total.
+// Latency sums up how long answers took, from the beginning of the request,
+// which may open a connection, to the header of the answer. Sent is empty for the total.
 type Latency struct {
 	Sent               Kind
 	Count              int

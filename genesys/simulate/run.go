@@ -32,14 +32,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		// Half of the range, so that the seed can be read as a signed number too.
 		o.Seed = rand.Uint64() >> 1
 	}
-	transport := newTransport(&o)
-	defer transport.CloseIdleConnections()
 	r := &run{
 		opts:   &o,
-		sender: &sender{url: u, opts: &o, transport: transport},
+		sender: newSender(u, &o),
 		tally:  newTally(o.Deadline),
 		slots:  make(chan struct{}, o.Concurrency),
 	}
+	defer r.sender.close()
 	started := time.Now()
 	stopProgress := startProgress(&o, r.tally, started)
 	err = r.dispatch(ctx, started)

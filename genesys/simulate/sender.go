@@ -23,22 +23,43 @@ type message struct {
 type sender struct {
 	url       *url.URL
 	opts      *Options
-	transport http.RoundTripper
+	transport *http.Transport
+	oversized *http.Transport // its own connections: a server may close them without saying so, and a good event must not be lost by that
 }
 
-// send sends m and reads the answer. An error inside the answer's body does not
-// count: the status is the answer.
+func newSender(u *url.URL, o *Options) *sender {
+	return &sender{url: u, opts: o, transport: newTransport(o), oversized: newTransport(o)}
+}
+
+// close closes the connections that are not in use.
+func (s *sender) close() {
+	s.transport.CloseIdleConnections()
+	s.oversized.CloseIdleConnections()
+}
+
+// send sends m and reads the answer. The latency ends with the answer's header:
+// where the answer came before the end of the request, net/http holds back the
+// end of the answer's body for up to 50 ms. An answer whose body does not end
+// is none; one whose body is cut off still has its status.
 func (s *sender) send(ctx context.Context, m message) reply {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
+	transport := s.transport
+	if m.kind == Oversized {
+		transport = s.oversized
+	}
 	begun := time.Now()
-	resp, err := s.transport.RoundTrip(s.request(ctx, m))
+	resp, err := transport.RoundTrip(s.request(ctx, m))
+	latency := time.Since(begun)
 	if err != nil {
-		return reply{latency: time.Since(begun), err: err}
+		return reply{latency: latency, err: err}
 	}
 	defer resp.Body.Close()
 	code := readCode(resp.Body)
-	return reply{latency: time.Since(begun), status: resp.StatusCode, code: code}
+	if ctx.Err() != nil {
+		return reply{latency: latency, err: ctx.Err()}
+	}
+	return reply{latency: latency, status: resp.StatusCode, code: code}
 }
 
 func (s *sender) request(ctx context.Context, m message) *http.Request {

@@ -25,10 +25,10 @@ func newTransport(o *Options) *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
+			if err != nil || o.HTTP2 { // HTTP/2 ends a stream, and not the connection
+				return conn, err
 			}
-			return &patientConn{Conn: conn}, nil
+			return newPatientConn(conn), nil
 		},
 		TLSClientConfig: &tls.Config{
 			RootCAs:            o.RootCAs,

@@ -11,7 +11,7 @@ import (
 
 // op is one operation on its way through the writer.
 type op struct {
-	do    func(*batch, *op) error
+	do func(*batch, *op) error
 
 	state       hook.State
 	fingerprint hook.Fingerprint

@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/caddymodule/request"
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
@@ -22,19 +19,21 @@ import (
 
 func init() {
 	caddy.RegisterModule(new(Handler))
-	httpcaddyfile.RegisterHandlerDirective("webhook_auth", parseCaddyfile)
 }
 
 // Handler lets a request pass that shows what all its rules ask for: a secret
 // in a header field, the signature of Open Messaging, or that of Standard
 // Webhooks. Each rule may have two secrets, for the change from one to the
 // next. Signatures are checked on the raw body, before anything is read into
-// it.
+// it, and only after the rules that need no body.
 //
-// Errors: 401 unauthorized, which does not say what was wrong, 401 stale, and
-// those of reading the body.
+// Caddy drops header fields with an underscore or a dot in their names unless
+// the server is told to expect them: a rule for one of those never passes.
+//
+// Errors: 401 unauthorized, which does not say what was wrong, 401 stale for a
+// right signature of another time, and those of reading the body, such as 413.
 type Handler struct {
-	// The rules, all of which a request must meet.
+	// The rules, all of which a request must meet. At least one is required.
 	Rules []Rule `json:"rules,omitempty"`
 
 	// The largest body in bytes, where a signature needs it. Default: 65536.
@@ -55,6 +54,9 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(caddy.Context) error {
 	if len(h.Rules) == 0 {
 		return errors.New("webhook_auth: a rule is required")
+	}
+	if h.MaxBody < 0 {
+		return fmt.Errorf("webhook_auth: max_body: %d is not a size", h.MaxBody)
 	}
 	// Those that need no body come first: they cost nothing.
 	var later []verifier
@@ -101,49 +103,8 @@ func refusal(v verifier, err error) error {
 	return &hook.Error{Code: code, Challenge: v.challenge()}
 }
 
-// parseCaddyfile sets up the handler. Syntax:
-//
-//	webhook_auth [<matcher>] header|hub_signature|standard_webhooks ... {
-//		header            <name> <secret> [<secret>]
-//		hub_signature     <secret> [<secret>]
-//		standard_webhooks <secret> [<secret>]
-//		max_body          <size>
-//	}
-func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	a := new(Handler)
-	return a, a.UnmarshalCaddyfile(h.Dispenser)
-}
-
-// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
-func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the directive's own name
-	if args := d.RemainingArgs(); len(args) > 0 {
-		rule, err := makeRule(d, args)
-		if err != nil {
-			return err
-		}
-		h.Rules = append(h.Rules, rule)
-	}
-	scheme := func(d *caddyfile.Dispenser) error {
-		rule, err := makeRule(d, append([]string{d.Val()}, d.RemainingArgs()...))
-		h.Rules = append(h.Rules, rule)
-		return err
-	}
-	err := parse.BlockRepeating(d, map[string]parse.Func{
-		SchemeHeader:           scheme,
-		SchemeHubSignature:     scheme,
-		SchemeStandardWebhooks: scheme,
-		"max_body":             parse.Size(&h.MaxBody),
-	}, SchemeHeader, SchemeHubSignature, SchemeStandardWebhooks)
-	if err == nil && len(h.Rules) == 0 {
-		return d.Err("webhook_auth: a rule is missing")
-	}
-	return err
-}
-
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
-	_ caddyfile.Unmarshaler       = (*Handler)(nil)
 )
