@@ -1,213 +1,161 @@
-// Package embedded is a store and a queue in one file, for an edge with nothing
-// else installed. An event and the record of its ID are written in one
-// transaction, which is on disk before the call returns.
-//
-// The file is a bbolt database (https://pkg.go.dev/go.etcd.io/bbolt). One
-// goroutine writes; it takes what is waiting at the moment, up to 512
-// operations, and commits it at once, so that many callers share the price of
-// one sync.
 package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	bolt "go.etcd.io/bbolt"
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/hook"
 )
 
-// DefaultMaxSize is how large the data may grow where nothing else is said, in
-// bytes.
-const DefaultMaxSize = 4 << 30
-
 const (
-	maxBatch    = 512             // operations in one transaction
-	openTimeout = 2 * time.Second // for the file's lock
-	sweepEvery  = time.Second     // expired keys are looked for so often
-	initialMmap = 256 << 20       // bytes of address space, so that growing rarely remaps
+	maxBatch   = 512          // operations in a transaction
+	queueDepth = 2 * maxBatch // operations that may wait for the next one
+	tickEvery  = time.Second  // how often the idle writer looks for expired keys
 )
 
-// Options of a DB.
-type Options struct {
-	// Path of the file. Its folder is made if it is not there. Required.
-	Path string
+// The phases of a DB, in their order.
+const (
+	phaseNew int32 = iota
+	phaseRunning
+	phaseClosed
+)
 
-	// MaxSize is how large the data may grow, in bytes. At 90 % of it new
-	// events are refused. Default: 4 GiB.
-	MaxSize int64
-
-	// Logger. Default: none.
-	Logger *zap.Logger
-
-	// Now tells the time. Default: time.Now.
-	Now func() time.Time
-}
-
-// DB is the store and the queue. It implements hook.Accepter and
-// hook.Inspector.
+// DB is a store and a queue in one file. It implements hook.Accepter and
+// hook.Inspector. All methods may be called by many goroutines at once.
+//
+// A file must not be opened twice, not even by the same process: share the DB.
 type DB struct {
-	path    string
-	logger  *zap.Logger
-	now     func() time.Time
-	maxSize atomic.Int64
-	ops     chan *op
+	path string
+	log  *zap.Logger
+	now  func() time.Time
 
-	mu    sync.RWMutex // guards what follows, and the sending to ops
-	phase phase
-	bolt  *bbolt.DB
-	done  chan struct{} // closed when the writer has ended
+	mu    sync.Mutex // Start, Close
+	phase atomic.Int32
+	bolt  *bolt.DB // set once, before phaseRunning
 
-	bad   atomic.Pointer[error] // why the file cannot be trusted any more
-	full  atomic.Bool
-	stats counters
+	ops      chan *op
+	pool     sync.Pool     // *op
+	stopping chan struct{} // closed by Close
+	stopped  chan struct{} // closed when the writer has ended
+	closeErr error         // readable when stopped is closed
 
-	commit func(*bbolt.Tx) error // a test makes it fail
+	gauges
+	bad    atomic.Pointer[error] // why the store is marked bad
+	noRoom atomic.Bool           // the last transaction found no space
+	full   atomic.Bool           // as last logged
+
+	// Seams for tests.
+	commit func(*bolt.Tx) error
+	tick   time.Duration
 }
 
-type phase uint8
-
-const (
-	created phase = iota
-	running
-	closed
-)
-
-// The errors of a DB that is not, or no longer, of use.
-var (
-	errNotStarted = errors.New("embedded: not started")
-	errClosed     = errors.New("embedded: closed")
-	errFull       = errors.New("embedded: the data has reached 90 % of its bound")
-)
-
-// New returns a DB. It does not touch the disk; Start does.
+// New checks the options. It touches nothing on disk.
 func New(opts Options) (*DB, error) {
-	if opts.Path == "" {
-		return nil, errors.New("embedded: a path is required")
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
 	}
-	if opts.MaxSize < 0 {
-		return nil, errors.New("embedded: the largest size is negative")
+	d := &DB{
+		path:     opts.Path,
+		log:      opts.Logger,
+		now:      opts.Now,
+		ops:      make(chan *op, queueDepth),
+		stopping: make(chan struct{}),
+		stopped:  make(chan struct{}),
+		commit:   (*bolt.Tx).Commit,
+		tick:     tickEvery,
 	}
-	if opts.MaxSize == 0 {
-		opts.MaxSize = DefaultMaxSize
-	}
-	if opts.Logger == nil {
-		opts.Logger = zap.NewNop()
-	}
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	db := &DB{
-		path:   opts.Path,
-		logger: opts.Logger,
-		now:    opts.Now,
-		ops:    make(chan *op, maxBatch),
-		done:   make(chan struct{}),
-		commit: (*bbolt.Tx).Commit,
-	}
-	db.maxSize.Store(opts.MaxSize)
-	return db, nil
+	d.pool.New = func() any { return &op{done: make(chan struct{}, 1)} }
+	d.setBound(opts.MaxSize)
+	return d, nil
 }
 
-// SetMaxSize changes the bound, in bytes, while the file is open.
-func (db *DB) SetMaxSize(n int64) { db.maxSize.Store(n) }
-
-// Start opens the file. It may be called again.
-func (db *DB) Start() error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	switch db.phase {
-	case running:
+// Start opens the file and begins to write. It may be called again, also after
+// it failed. Its errors are ErrClosed, ErrInUse, ErrFormat, or say what the
+// operating system refused.
+func (d *DB) Start() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch d.phase.Load() {
+	case phaseRunning:
 		return nil
-	case closed:
-		return errClosed
+	case phaseClosed:
+		return fmt.Errorf("embedded: %w", ErrClosed)
 	}
-	if err := os.MkdirAll(filepath.Dir(db.path), 0o700); err != nil {
-		return fmt.Errorf("embedded: the folder for the data cannot be made: %w", err)
+	db, c, err := open(d.path)
+	if err != nil {
+		return fmt.Errorf("embedded: %w", err)
 	}
-	bolt, err := bbolt.Open(db.path, 0o600, &bbolt.Options{
-		Timeout:         openTimeout,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMmap,
-	})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("embedded: %s is in use by another process", db.path)
-	case err != nil:
-		return fmt.Errorf("embedded: %s cannot be opened: %w", db.path, err)
+	d.bolt = db
+	d.storeCounts(c)
+	if err := d.measure(); err != nil {
+		_ = db.Close()
+		return fmt.Errorf("embedded: the file %s: %w", d.path, err)
 	}
-	if err := db.prepare(bolt); err != nil {
-		return errors.Join(fmt.Errorf("embedded: %s: %w", db.path, err), bolt.Close())
-	}
-	db.bolt, db.phase = bolt, running
-	go db.write(bolt)
+	d.setBound(d.maxBytes.Load())
+	d.phase.Store(phaseRunning)
+	d.noteFull()
+	go d.write()
 	return nil
 }
 
-// Close takes nothing new, writes what was taken, and closes the file. It may
-// be called again, and for a DB that was never started.
-func (db *DB) Close(ctx context.Context) error {
-	db.mu.Lock()
-	before := db.phase
-	db.phase = closed
-	if before == running {
-		close(db.ops)
+// Close takes nothing new, writes what waits, and closes the file. It may be
+// called again, and without Start. When ctx ends first, its error is returned
+// and the writer goes on to the end by itself.
+func (d *DB) Close(ctx context.Context) error {
+	d.mu.Lock()
+	switch d.phase.Swap(phaseClosed) {
+	case phaseNew:
+		close(d.stopping)
+		close(d.stopped)
+	case phaseRunning:
+		close(d.stopping)
 	}
-	db.mu.Unlock()
-	if before == created {
-		return nil
-	}
+	d.mu.Unlock()
 	select {
-	case <-db.done:
+	case <-d.stopped:
+		return d.closeErr
 	case <-ctx.Done():
-		return fmt.Errorf("embedded: closing %s: %w", db.path, ctx.Err())
+		return fmt.Errorf("embedded: close: %w", ctx.Err())
 	}
-	if before == closed {
-		return nil
-	}
-	if err := db.bolt.Close(); err != nil {
-		return fmt.Errorf("embedded: closing %s: %w", db.path, err)
-	}
-	return nil
 }
 
-// Ready implements hook.Store and hook.Queue.
-func (db *DB) Ready() error {
-	if err := db.usable(); err != nil {
+// Ready returns nil, or ErrNotStarted, ErrClosed, ErrBad or ErrFull with the
+// details. It answers from memory.
+func (d *DB) Ready() error {
+	if err := d.serving(); err != nil {
 		return err
 	}
-	if db.full.Load() {
-		return errFull
-	}
-	return nil
+	return d.fullness()
 }
 
-// usable returns nil while operations can be done.
-func (db *DB) usable() error {
-	db.mu.RLock()
-	defer db.mu.RUnlock()
-	return db.usableLocked()
-}
-
-func (db *DB) usableLocked() error {
-	switch db.phase {
-	case created:
-		return errNotStarted
-	case closed:
-		return errClosed
+// serving returns why no operation can be taken at all.
+func (d *DB) serving() error {
+	switch d.phase.Load() {
+	case phaseNew:
+		return ErrNotStarted
+	case phaseClosed:
+		return ErrClosed
 	}
-	if bad := db.bad.Load(); bad != nil {
+	if bad := d.bad.Load(); bad != nil {
 		return *bad
 	}
 	return nil
+}
+
+// markBad ends the service: nobody knows what of the transaction is on disk,
+// and a later fsync would not tell.
+func (d *DB) markBad(cause error) {
+	err := fmt.Errorf("%w: %w", ErrBad, withoutPath(cause))
+	if d.bad.CompareAndSwap(nil, &err) {
+		d.log.Error("embedded store is marked bad, nothing is taken until the process is started again", zap.Error(cause))
+	}
 }
 
 // Interface guards

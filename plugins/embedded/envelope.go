@@ -3,172 +3,140 @@ package embedded
 import (
 	"encoding/binary"
 	"errors"
-	"net/netip"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/hookgate/hookgate/hook"
 )
 
-// An envelope is an event, and its fault if it is a dead letter, as bytes: the
-// version of the form, and then the fields in a fixed order. Text and bytes
-// come after their length, numbers as varints, times as Unix nanoseconds.
+// An envelope is an event as the file has it:
+//
+//	version (1 byte), flags (1 byte: 1 for a fault)
+//	time it came in
+//	ID, hook, routing key, contract, content type (strings)
+//	fingerprint (32 bytes), time received, client IP (string: netip's binary form)
+//	attempt, replay (uvarint)
+//	header: number, then names and values (strings), names ascending
+//	with a fault: kind, message (strings); violations: number, then pointers
+//	    and codes (strings); status, attempt (uvarint); retry after (varint,
+//	    nanoseconds); time, first time
+//	body (string)
+//
+// A string is its length (uvarint) and its bytes; a time is Unix seconds
+// (varint) and nanoseconds (uvarint). There is one form for each event:
+// decoding accepts nothing else.
+const (
+	envelopeVersion = 1
+	flagFault       = 1
+)
 
-const envelopeVersion = 1
+// maxEnvelope is the largest envelope, in bytes.
+const maxEnvelope = 64 << 20
 
-var errEnvelope = errors.New("embedded: an event is damaged")
+// Why an event cannot be kept. The texts have none of its content.
+var (
+	errID       = errors.New("embedded: the event ID is empty or too long")
+	errTooLarge = errors.New("embedded: the event is larger than 64 MiB")
+	errNumber   = errors.New("embedded: a number of the event is out of range")
+)
 
-func encodeEnvelope(ev *hook.Event, f *hook.Fault) []byte {
-	b := make([]byte, 0, 256+len(ev.Body))
-	b = append(b, envelopeVersion)
+// appendEnvelope appends the envelope of an event, with a fault for a dead
+// letter, to b.
+func appendEnvelope(b []byte, at time.Time, ev *hook.Event, f *hook.Fault) ([]byte, error) {
+	if ev.ID == "" || len(ev.ID) > hook.MaxIDLength {
+		return b, errID
+	}
+	if len(ev.Body) > maxEnvelope {
+		return b, errTooLarge
+	}
+	e := encoder{b: b}
+	start := len(b)
+	flags := byte(0)
+	if f != nil {
+		flags = flagFault
+	}
+	e.b = append(e.b, envelopeVersion, flags)
+	e.time(at)
 	for _, s := range []string{ev.ID, ev.Hook, ev.RoutingKey, ev.Contract, ev.ContentType} {
-		b = appendText(b, s)
+		e.string(s)
 	}
-	b = appendText(b, ev.Body)
-	b = append(b, ev.Fingerprint[:]...)
-	b = appendTime(b, ev.ReceivedAt)
-	b = appendText(b, ev.ClientIP.AsSlice())
-	b = binary.AppendUvarint(b, uint64(len(ev.Header)))
-	for name, value := range ev.Header {
-		b = appendText(b, name)
-		b = appendText(b, value)
+	e.b = append(e.b, ev.Fingerprint[:]...)
+	e.time(ev.ReceivedAt)
+	ip, _ := ev.ClientIP.MarshalBinary() // has no error
+	e.bytes(ip)
+	e.count(ev.Attempt)
+	e.count(ev.Replay)
+	e.count(len(ev.Header))
+	for _, name := range slices.Sorted(maps.Keys(ev.Header)) {
+		e.string(name)
+		e.string(ev.Header[name])
 	}
-	b = binary.AppendVarint(b, int64(ev.Attempt))
-	b = binary.AppendVarint(b, int64(ev.Replay))
-	if f == nil {
-		return append(b, 0)
+	if f != nil {
+		e.fault(f)
 	}
-	b = append(b, 1)
-	b = appendText(b, string(f.Kind))
-	b = appendText(b, f.Message)
-	b = binary.AppendUvarint(b, uint64(len(f.Violations)))
+	e.bytes(ev.Body)
+	if e.err == nil && len(e.b)-start > maxEnvelope {
+		e.err = errTooLarge
+	}
+	if e.err != nil {
+		return b, e.err
+	}
+	return e.b, nil
+}
+
+// encoder appends values to b and keeps the first error.
+type encoder struct {
+	b   []byte
+	err error
+}
+
+func (e *encoder) fault(f *hook.Fault) {
+	e.string(string(f.Kind))
+	e.string(f.Message)
+	e.count(len(f.Violations))
 	for _, v := range f.Violations {
-		b = appendText(b, v.Pointer)
-		b = appendText(b, v.Code)
+		e.string(v.Pointer)
+		e.string(v.Code)
 	}
-	b = binary.AppendVarint(b, int64(f.Status))
-	b = binary.AppendVarint(b, int64(f.RetryAfter))
-	b = binary.AppendVarint(b, int64(f.Attempt))
-	b = appendTime(b, f.Time)
-	return appendTime(b, f.First)
+	e.count(f.Status)
+	e.count(f.Attempt)
+	e.b = binary.AppendVarint(e.b, int64(f.RetryAfter))
+	e.time(f.Time)
+	e.time(f.First)
 }
 
-func appendText[T string | []byte](b []byte, s T) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
+func (e *encoder) string(s string) {
+	e.b = binary.AppendUvarint(e.b, uint64(len(s)))
+	e.b = append(e.b, s...)
 }
 
-// appendTime writes the zero time as 0, which no event has.
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return binary.AppendVarint(b, 0)
-	}
-	return binary.AppendVarint(b, t.UnixNano())
+func (e *encoder) bytes(s []byte) {
+	e.b = binary.AppendUvarint(e.b, uint64(len(s)))
+	e.b = append(e.b, s...)
 }
 
-// decodeEnvelope reads what encodeEnvelope wrote, and nothing else. It copies.
-func decodeEnvelope(b []byte) (*hook.Event, *hook.Fault, error) {
-	r := &reader{b: b}
-	if r.byte() != envelopeVersion {
-		return nil, nil, errEnvelope
+func (e *encoder) count(n int) {
+	if n < 0 || n > math.MaxInt32 {
+		e.err = errNumber
+		return
 	}
-	ev := new(hook.Event)
-	for _, p := range []*string{&ev.ID, &ev.Hook, &ev.RoutingKey, &ev.Contract, &ev.ContentType} {
-		*p = string(r.text())
-	}
-	ev.Body = append([]byte(nil), r.text()...)
-	copy(ev.Fingerprint[:], r.take(uint64(len(ev.Fingerprint))))
-	ev.ReceivedAt = r.time()
-	if addr := r.text(); len(addr) > 0 {
-		ip, ok := netip.AddrFromSlice(addr)
-		r.failed = r.failed || !ok
-		ev.ClientIP = ip
-	}
-	for range r.count() {
-		if ev.Header == nil {
-			ev.Header = make(map[string]string)
-		}
-		name := string(r.text())
-		ev.Header[name] = string(r.text())
-	}
-	ev.Attempt, ev.Replay = int(r.varint()), int(r.varint())
-
-	var f *hook.Fault
-	switch r.byte() {
-	case 0:
-	case 1:
-		f = &hook.Fault{Kind: hook.Kind(r.text()), Message: string(r.text())}
-		for range r.count() {
-			f.Violations = append(f.Violations, hook.Violation{Pointer: string(r.text()), Code: string(r.text())})
-		}
-		f.Status, f.RetryAfter, f.Attempt = int(r.varint()), time.Duration(r.varint()), int(r.varint())
-		f.Time, f.First = r.time(), r.time()
-	default:
-		r.failed = true
-	}
-	if r.failed || len(r.b) > 0 {
-		return nil, nil, errEnvelope
-	}
-	return ev, f, nil
+	e.b = binary.AppendUvarint(e.b, uint64(n))
 }
 
-// reader reads fields, and remembers that one was not there.
-type reader struct {
-	b      []byte
-	failed bool
-}
+// The years 1 to 9999, which JSON can write, in Unix seconds.
+const (
+	minSeconds = -62135596800
+	maxSeconds = 253402300799
+)
 
-func (r *reader) take(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.failed, r.b = true, nil
-		return nil
+func (e *encoder) time(t time.Time) {
+	s := t.Unix()
+	if s < minSeconds || s > maxSeconds {
+		e.err = errNumber
+		return
 	}
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) byte() byte {
-	if v := r.take(1); v != nil {
-		return v[0]
-	}
-	return 0
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.failed, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.failed, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) text() []byte { return r.take(r.uvarint()) }
-
-// count returns a number of things of which each takes a byte at least.
-func (r *reader) count() uint64 {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.failed, r.b = true, nil
-		return 0
-	}
-	return n
-}
-
-func (r *reader) time() time.Time {
-	if v := r.varint(); v != 0 {
-		return time.Unix(0, v).UTC()
-	}
-	return time.Time{}
+	e.b = binary.AppendVarint(e.b, s)
+	e.b = binary.AppendUvarint(e.b, uint64(t.Nanosecond()))
 }

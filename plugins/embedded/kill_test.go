@@ -3,39 +3,36 @@ package embedded
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/hookgate/hookgate/hook"
 )
 
-// childVar tells the test program that it is the one to be killed.
-const childVar = "HOOKGATE_TEST_CHILD"
+// childEnv names the file that the test binary is to write to, instead of
+// running tests.
+const childEnv = "HOOKGATE_EMBEDDED_CHILD"
 
-// child accepts events and prints the ID of each that was acknowledged, until
-// it is killed.
-func child(dir string) {
-	db, err := New(Options{Path: filepath.Join(dir, "hookgate.db")})
+// child accepts events until it is killed, and prints the ID of each that it
+// has the word of the store for.
+func child(path string) {
+	d, err := New(Options{Path: path})
 	if err == nil {
-		err = db.Start()
+		err = d.Start()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	var mu sync.Mutex
-	for n := range 32 {
+	for n := range 16 {
 		go func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%d-%d-%d", os.Getpid(), n, i)
-				if s, _, err := db.Accept(context.Background(), claim(id, fingerprint("1")), event(id, []byte(id)), nil); err == nil && s == hook.Ours {
-					mu.Lock()
+				if s, _, err := d.Accept(context.Background(), claimOn(hook.EventKey("h", id), 1, 1), event(id), nil); err == nil && s == hook.Ours {
 					fmt.Println(id)
-					mu.Unlock()
 				}
 			}
 		}()
@@ -43,12 +40,14 @@ func child(dir string) {
 	select {}
 }
 
-func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
-	dir := t.TempDir()
+func TestWhatWasAcceptedIsThereOnceAfterAKill(t *testing.T) {
+	path := tempFile(t)
 	acked := map[string]bool{}
-	for round := range 8 {
+	for round := range 6 {
+		before := len(acked)
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVar+"="+dir)
+		cmd.Env = append(os.Environ(), childEnv+"="+path)
+		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -57,35 +56,40 @@ func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ {
+		killed := false
+		for lines.Scan() { // also what it printed before it died
 			acked[lines.Text()] = true
-			if n == 100+37*round {
-				_ = cmd.Process.Kill() // what it printed before is read on
+			if !killed && len(acked) > before+200+round*37 {
+				killed = true
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-		_ = cmd.Wait()
+		if exit, ok := errors.AsType[*exec.ExitError](cmd.Wait()); !ok || exit.Exited() {
+			t.Fatalf("round %d: the child ended by itself", round)
+		}
 	}
-	db := open(t, Options{Path: filepath.Join(dir, "hookgate.db")})
-	seen := map[string]int{}
-	for after := uint64(0); ; {
-		page, err := db.Peek(t.Context(), hook.StateReady, after, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, e := range page {
-			seen[e.Event.ID]++
-		}
-		after = page[len(page)-1].Seq
-	}
+	d := started(t, Options{Path: path})
+	intact(t, d)
+	seen := ids(t, d, hook.StateReady)
+	lost, twice := 0, 0
 	for id := range acked {
-		if seen[id] != 1 {
-			t.Fatalf("%s was acknowledged and is there %d times", id, seen[id])
+		if seen[id] == 0 {
+			lost++
 		}
 	}
-	if len(acked) < 800 {
-		t.Errorf("only %d were acknowledged", len(acked))
+	for _, n := range seen {
+		if n > 1 {
+			twice++
+		}
+	}
+	if lost > 0 || twice > 0 {
+		t.Errorf("of %d acknowledged events %d are lost, and %d of %d are there more than once", len(acked), lost, twice, len(seen))
+	}
+	for id := range seen { // and the key came with the event
+		if s, _, err := d.Accept(t.Context(), claimOn(hook.EventKey("h", id), 9, 1), event(id), nil); s != hook.Committed || err != nil {
+			t.Fatalf("an event that is there is taken again: %v %v", s, err)
+		}
 	}
 }

@@ -2,203 +2,98 @@ package embedded
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/hookgate/hookgate/hook"
 )
 
-// op is one operation on its way through the writer.
-type op struct {
-	do func(*batch, *op) error
-
-	state       hook.State
-	fingerprint hook.Fingerprint
-	err         error
-
-	fate atomic.Uint32 // waiting, then taken by the writer or left by the caller
-	done chan struct{} // closed when the fields above are final
-}
-
+// The states of an operation. Writer and caller agree through them on whether
+// it will be done: each moves it out of opWaiting, one of them first.
 const (
-	waiting uint32 = iota
-	taken
-	left
+	opWaiting uint32 = iota
+	opTaken          // by the writer: its outcome is that of a transaction
+	opLeft           // by the caller: it will never be done
 )
 
-// run hands an operation to the writer and waits. When ctx ends before the
-// writer took it, it will never be done; after that nobody knows.
-func (db *DB) run(ctx context.Context, o *op) error {
-	o.done = make(chan struct{})
-	if err := db.enqueue(ctx, o); err != nil {
-		return err
-	}
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-	}
-	if o.fate.CompareAndSwap(waiting, left) {
-		return ctx.Err()
-	}
-	select { // done at the same moment: then it is known after all
-	case <-o.done:
-		return o.err
-	default:
-		return &hook.InDoubt{Cause: ctx.Err()}
+// op is one operation on its way through the writer. What it needs is prepared
+// in the caller's goroutine; the writer reads nothing that the caller may
+// change after it left.
+type op struct {
+	run    func(*batch, *op) error // an error fails the transaction
+	grows  bool                    // takes something new: not when the store is full
+	claims []claim
+	env    []byte // envelope of the event
+	dead   bool   // the event is a dead letter
+
+	// The outcome, of the writer until done.
+	state hook.State
+	fp    hook.Fingerprint
+	held  bool
+	err   error
+
+	phase atomic.Uint32
+	done  chan struct{} // of capacity 1; gets a value when the outcome is there
+}
+
+// newOp returns an operation with an empty envelope to append to.
+func (d *DB) newOp(run func(*batch, *op) error) *op {
+	o := d.pool.Get().(*op)
+	*o = op{run: run, claims: o.claims[:0], env: o.env[:0], done: o.done}
+	return o
+}
+
+// maxPooled is the largest envelope, in bytes, whose memory is used again.
+const maxPooled = 128 << 10
+
+// recycle gives back an operation that the writer has no hold on any more.
+func (d *DB) recycle(o *op) {
+	if cap(o.env) <= maxPooled {
+		d.pool.Put(o)
 	}
 }
 
-func (db *DB) enqueue(ctx context.Context, o *op) error {
+// do has the operation done. Its error says why nothing was done, unless it is
+// an *hook.InDoubt. It reports whether o may be recycled: else the writer may
+// still read it.
+func (d *DB) do(ctx context.Context, o *op) (free bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return true, err
 	}
-	db.mu.RLock() // Close waits for the sending, and the writer for nobody
-	defer db.mu.RUnlock()
-	if err := db.usableLocked(); err != nil {
-		return unavailable(err)
+	if err := d.serving(); err != nil {
+		return true, unavailable(err)
 	}
 	select {
-	case db.ops <- o:
-		return nil
+	case d.ops <- o:
 	case <-ctx.Done():
-		return ctx.Err()
+		return true, ctx.Err()
+	case <-d.stopping:
+		return true, unavailable(ErrClosed)
+	}
+	select {
+	case <-o.done:
+		return true, o.err
+	case <-ctx.Done():
+		if o.phase.CompareAndSwap(opWaiting, opLeft) {
+			return false, ctx.Err()
+		}
+		select {
+		case <-o.done:
+			return true, o.err
+		default:
+			return false, &hook.InDoubt{Cause: ctx.Err()}
+		}
+	case <-d.stopped: // the writer has answered all that it took
+		select {
+		case <-o.done:
+			return true, o.err
+		default:
+			return false, unavailable(ErrClosed)
+		}
 	}
 }
 
-// unavailable says that nothing was written.
-func unavailable(err error) error { return fmt.Errorf("%w: %w", hook.ErrUnavailable, err) }
+// reset forgets the outcome of a transaction that failed.
+func (o *op) reset() { o.state, o.fp, o.held, o.err = 0, hook.Fingerprint{}, false, nil }
 
-// Claim implements hook.Store.
-func (db *DB) Claim(ctx context.Context, c hook.Claim) (hook.State, hook.Fingerprint, error) {
-	k := keyOf(c.Key)
-	o := &op{do: func(b *batch, o *op) error {
-		r, found, err := b.get(k)
-		if err != nil {
-			return err
-		}
-		switch {
-		case found && r.committed:
-			o.state, o.fingerprint = hook.Committed, r.fingerprint
-			return nil
-		case found && r.token != c.Token:
-			o.state, o.fingerprint = hook.Pending, r.fingerprint
-			return nil
-		case !found && b.full:
-			return unavailable(errFull)
-		}
-		o.state, o.fingerprint = hook.Ours, c.Fingerprint
-		return b.put(k, record{token: c.Token, fingerprint: c.Fingerprint, expires: b.now.Add(c.Lease).UnixMilli()})
-	}}
-	err := db.run(ctx, o)
-	return o.result(err)
-}
-
-// result returns what the writer found, unless nobody knows.
-func (o *op) result(err error) (hook.State, hook.Fingerprint, error) {
-	if err != nil {
-		return 0, hook.Fingerprint{}, err
-	}
-	return o.state, o.fingerprint, nil
-}
-
-// Renew implements hook.Store.
-func (db *DB) Renew(ctx context.Context, c hook.Claim) (bool, error) {
-	k := keyOf(c.Key)
-	held := false
-	err := db.run(ctx, &op{do: func(b *batch, _ *op) error {
-		r, found, err := b.get(k)
-		if err != nil || !found || r.committed || r.token != c.Token {
-			return err
-		}
-		held = true
-		r.expires = b.now.Add(c.Lease).UnixMilli()
-		return b.put(k, r)
-	}})
-	if err != nil {
-		return false, err
-	}
-	return held, nil
-}
-
-// Release implements hook.Store.
-func (db *DB) Release(ctx context.Context, c hook.Claim) error {
-	k := keyOf(c.Key)
-	return db.run(ctx, &op{do: func(b *batch, _ *op) error {
-		r, found, err := b.get(k)
-		if err != nil || !found || r.committed || r.token != c.Token {
-			return err
-		}
-		return b.remove(k, r)
-	}})
-}
-
-// Commit implements hook.Store.
-func (db *DB) Commit(ctx context.Context, claims ...hook.Claim) error {
-	return db.run(ctx, &op{do: func(b *batch, _ *op) error {
-		for _, c := range claims {
-			err := b.put(keyOf(c.Key), record{committed: true, fingerprint: c.Fingerprint, expires: b.now.Add(c.TTL).UnixMilli()})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
-}
-
-// Accept implements hook.Accepter.
-func (db *DB) Accept(ctx context.Context, c hook.Claim, ev *hook.Event, park *hook.Fault) (hook.State, hook.Fingerprint, error) {
-	k, envelope := keyOf(c.Key), encodeEnvelope(ev, park)
-	o := &op{do: func(b *batch, o *op) error {
-		r, found, err := b.get(k)
-		if err != nil {
-			return err
-		}
-		switch {
-		case found && r.committed:
-			o.state, o.fingerprint = hook.Committed, r.fingerprint
-			return nil
-		case found && r.token != c.Token:
-			o.state, o.fingerprint = hook.Pending, r.fingerprint
-			return nil
-		}
-		o.state, o.fingerprint = hook.Ours, c.Fingerprint
-		if err := b.enqueue(envelope, park != nil); err != nil {
-			return err
-		}
-		return b.put(k, record{committed: true, fingerprint: c.Fingerprint, expires: b.now.Add(c.TTL).UnixMilli()})
-	}}
-	err := db.run(ctx, o)
-	return o.result(err)
-}
-
-// Publish implements hook.Queue.
-func (db *DB) Publish(ctx context.Context, ev *hook.Event) (hook.Receipt, error) {
-	envelope := encodeEnvelope(ev, nil)
-	return hook.Receipt{}, db.run(ctx, &op{do: func(b *batch, _ *op) error { return b.enqueue(envelope, false) }})
-}
-
-// Park implements hook.Queue.
-func (db *DB) Park(ctx context.Context, ev *hook.Event, f hook.Fault) (hook.Receipt, error) {
-	envelope := encodeEnvelope(ev, &f)
-	return hook.Receipt{}, db.run(ctx, &op{do: func(b *batch, _ *op) error { return b.enqueue(envelope, true) }})
-}
-
-// enqueue adds an envelope to the queue or to the dead letters.
-func (b *batch) enqueue(envelope []byte, dead bool) error {
-	if b.full {
-		return unavailable(errFull)
-	}
-	if dead {
-		b.delta.dead++
-		return appendTo(b.dead, envelope)
-	}
-	b.delta.ready++
-	return appendTo(b.ready, envelope)
-}
-
-// errDoubt is what the operations of a transaction get whose end nobody knows.
-func errDoubt(cause error) error {
-	return &hook.InDoubt{Cause: errors.Join(errors.New("embedded: the transaction was not confirmed"), cause)}
-}
+// finish hands the outcome to the caller. The writer does not touch o after.
+func (o *op) finish() { o.done <- struct{}{} }

@@ -1,66 +1,120 @@
 package embedded
 
 import (
-	"context"
-	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
 	"go.uber.org/zap"
-
-	"github.com/hookgate/hookgate/hook"
 )
 
-// Stats is what a DB holds.
+// fileSlack is how far the file may grow beyond its bound: bbolt grows it in
+// steps of 16 MiB, and settling must go on when the bound is reached.
+const fileSlack = 64 << 20
+
+// Stats are numbers about a DB, from memory.
 type Stats struct {
-	Ready, Dead, Keys int
-	UsedBytes         int64 // of the file, less its free pages
-	MaxBytes          int64
+	Ready      int           // events that wait to be processed
+	Dead       int           // dead letters
+	Keys       int           // keys of claims, pending and committed
+	UsedBytes  int64         // of the file, without its free pages
+	FileBytes  int64         // size of the file
+	MaxBytes   int64         // the bound on UsedBytes
+	Batches    uint64        // transactions committed since Start
+	Operations uint64        // operations in them
+	CommitTime time.Duration // time spent in committing them
 }
 
-type counters struct{ ready, dead, keys, used atomic.Int64 }
-
-func (c *counters) add(b *batch) {
-	c.keys.Add(b.delta.keys)
-	c.ready.Add(b.delta.ready)
-	c.dead.Add(b.delta.dead)
+// gauges are the numbers that change while the store works.
+type gauges struct {
+	ready, dead, keys   atomic.Int64
+	used, file          atomic.Int64
+	maxBytes, ceiling   atomic.Int64
+	batches, operations atomic.Uint64
+	commitTime          atomic.Int64
 }
 
-// Stats answers from memory.
-func (db *DB) Stats() Stats {
+// Stats returns the current numbers. It answers from memory.
+func (d *DB) Stats() Stats {
 	return Stats{
-		Ready: int(db.stats.ready.Load()), Dead: int(db.stats.dead.Load()), Keys: int(db.stats.keys.Load()),
-		UsedBytes: db.stats.used.Load(), MaxBytes: db.maxSize.Load(),
+		Ready:      int(d.ready.Load()),
+		Dead:       int(d.dead.Load()),
+		Keys:       int(d.keys.Load()),
+		UsedBytes:  d.used.Load(),
+		FileBytes:  d.file.Load(),
+		MaxBytes:   d.maxBytes.Load(),
+		Batches:    d.batches.Load(),
+		Operations: d.operations.Load(),
+		CommitTime: time.Duration(d.commitTime.Load()),
 	}
 }
 
-// checkFull compares what is used with the bound. The file itself never
-// shrinks: what counts is the file less its free pages.
-func (db *DB) checkFull(tx *bbolt.Tx) bool {
-	s := tx.DB().Stats()
-	used := tx.Size() - int64(s.FreePageN+s.PendingPageN)*int64(tx.DB().Info().PageSize)
-	db.stats.used.Store(used)
-	full := used >= db.maxSize.Load()/10*9
-	if was := db.full.Swap(full); was != full {
-		if full {
-			db.logger.Error("no new events are taken: the data has reached 90 % of its bound", zap.Int64("used", used), zap.Int64("max_size", db.maxSize.Load()))
-		} else {
-			db.logger.Info("new events are taken again", zap.Int64("used", used), zap.Int64("max_size", db.maxSize.Load()))
+// SetMaxSize changes the bound, in bytes, while the file stays open. 0 and
+// less mean DefaultMaxSize.
+func (d *DB) SetMaxSize(n int64) {
+	if n <= 0 {
+		n = DefaultMaxSize
+	}
+	d.setBound(n)
+	d.noteFull()
+}
+
+// setBound sets the bound, and with it how large the file may get at all. A
+// file that is larger already keeps room to settle what is in it.
+func (d *DB) setBound(n int64) {
+	d.maxBytes.Store(n)
+	floor := max(n, d.file.Load())
+	d.ceiling.Store(min(floor, math.MaxInt-fileSlack) + fileSlack)
+}
+
+// limit is where new events begin to be refused: 90 % of the bound.
+func (d *DB) limit() int64 { return d.maxBytes.Load() / 10 * 9 }
+
+// fullness returns nil, or ErrFull with the details.
+func (d *DB) fullness() error {
+	if used := d.used.Load(); used >= d.limit() {
+		return fmt.Errorf("%w: %d of %d bytes are used", ErrFull, used, d.maxBytes.Load())
+	}
+	if d.noRoom.Load() {
+		return fmt.Errorf("%w: the disk has no space left, or the file cannot grow", ErrFull)
+	}
+	return nil
+}
+
+// noteFull logs when the store has become full, or has room again.
+func (d *DB) noteFull() {
+	if d.phase.Load() != phaseRunning {
+		return
+	}
+	err := d.fullness()
+	switch was := d.full.Swap(err != nil); {
+	case err != nil && !was:
+		d.log.Warn("embedded store refuses new events", zap.Error(err))
+	case err == nil && was:
+		d.log.Info("embedded store has room again", zap.Int64("used", d.used.Load()), zap.Int64("max", d.maxBytes.Load()))
+	}
+}
+
+// measure finds out how much of the file is in use.
+func (d *DB) measure() error {
+	tx, err := d.bolt.Begin(false)
+	if err != nil {
+		return err
+	}
+	size := tx.Size() // up to the last page that was ever used
+	if err := tx.Rollback(); err != nil {
+		return err
+	}
+	s := d.bolt.Stats()
+	d.used.Store(size - int64(s.FreePageN+s.PendingPageN)*int64(d.bolt.Info().PageSize))
+	if size > d.file.Load() {
+		fi, err := os.Stat(d.path)
+		if err != nil {
+			return err
 		}
+		d.file.Store(fi.Size())
 	}
-	return full
-}
-
-func expired(expiryKey []byte, now time.Time) bool {
-	return int64(binary.BigEndian.Uint64(expiryKey)) <= now.UnixMilli()
-}
-
-// Counts implements hook.Inspector.
-func (db *DB) Counts(context.Context) (hook.Counts, error) {
-	if err := db.usable(); err != nil {
-		return hook.Counts{}, err
-	}
-	s := db.Stats()
-	return hook.Counts{Ready: s.Ready, Dead: s.Dead}, nil
+	return nil
 }

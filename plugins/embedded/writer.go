@@ -1,120 +1,112 @@
 package embedded
 
 import (
-	"fmt"
 	"time"
 
-	"go.etcd.io/bbolt"
-	"go.uber.org/zap"
+	"github.com/hookgate/hookgate/hook"
 )
 
-// write is the one goroutine that writes. It ends when ops is closed and
-// empty.
-func (db *DB) write(bolt *bbolt.DB) {
-	defer close(db.done)
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	group := make([]*op, 0, maxBatch)
-	for {
-		group = group[:0]
-		select {
-		case o, open := <-db.ops:
-			if !open {
-				return
-			}
-			group = append(group, o)
-		case <-ticker.C:
-			if !db.sweepDue(bolt) {
-				continue
-			}
-		}
-		db.transact(bolt, db.collect(group))
-	}
+// writer is the state of the one goroutine that writes.
+type writer struct {
+	*DB
+	taken   []*op  // the batch being worked on
+	arena   []byte // memory of records, used again
+	nextDue int64  // when the next key expires at the earliest, Unix milliseconds
 }
 
-// collect adds what waits to a group, without waiting itself.
-func (db *DB) collect(group []*op) []*op {
-	for len(group) < maxBatch {
+// write is the writer's goroutine. It ends when Close was called and nothing
+// waits any more.
+func (d *DB) write() {
+	defer close(d.stopped)
+	w := &writer{DB: d, taken: make([]*op, 0, maxBatch)} // nextDue 0: look
+	tick := time.NewTicker(d.tick)
+	defer tick.Stop()
+	for running := true; running; {
 		select {
-		case o, open := <-db.ops:
-			if !open {
-				return group
-			}
-			group = append(group, o)
+		case o := <-d.ops:
+			w.gather(o)
+		case <-tick.C:
+			w.idle()
+		case <-d.stopping:
+			running = false
+		}
+	}
+	for len(d.ops) > 0 {
+		w.gather(<-d.ops)
+	}
+	d.closeErr = guard(d.bolt.Close)
+}
+
+// gather takes o and all that waits behind it, and does it. There is no delay:
+// while one transaction is written the next batch fills.
+func (w *writer) gather(o *op) {
+	w.taken = w.taken[:0]
+	w.pick(o)
+	for len(w.taken) < maxBatch {
+		select {
+		case o := <-w.ops:
+			w.pick(o)
+			continue
 		default:
-			return group
 		}
+		break
 	}
-	return group
+	if len(w.taken) > 0 {
+		w.execute(w.taken)
+	}
 }
 
-// transact does a group of operations in one transaction. What an operation
-// finds wrong is its own affair; what fails as a whole, fails for all.
-func (db *DB) transact(bolt *bbolt.DB, group []*op) {
-	live := group[:0]
-	for _, o := range group {
-		if o.fate.CompareAndSwap(waiting, taken) {
-			live = append(live, o)
-		}
+// pick takes an operation, unless its caller has left.
+func (w *writer) pick(o *op) {
+	if o.phase.CompareAndSwap(opWaiting, opTaken) {
+		w.taken = append(w.taken, o)
 	}
-	finish := func(err error) {
-		for _, o := range live {
-			if err != nil {
-				o.err = err
-			}
-			close(o.done)
-		}
-	}
-	if bad := db.bad.Load(); bad != nil {
-		finish(unavailable(*bad))
-		return
-	}
-	tx, err := bolt.Begin(true)
-	if err != nil {
-		finish(unavailable(err))
-		return
-	}
-	b := newBatch(tx, db.now())
-	b.full = db.checkFull(tx)
-	if err := db.apply(b, live); err != nil {
-		_ = tx.Rollback()
-		finish(unavailable(err))
-		return
-	}
-	if err := db.commit(tx); err != nil {
-		_ = tx.Rollback()
-		err = fmt.Errorf("embedded: writing %s failed, restart once the disk is mended: %w", db.path, err)
-		db.bad.Store(&err)
-		db.logger.Error("the store cannot be trusted any more", zap.Error(err))
-		finish(errDoubt(err))
-		return
-	}
-	db.stats.add(b)
-	finish(nil)
 }
 
-// apply does the operations. An error of one is kept with it: it had no effect
-// but on its own key. An error of the database itself ends all.
-func (db *DB) apply(b *batch, live []*op) error {
-	if err := b.expire(); err != nil {
-		return err
+// execute does the operations, in one transaction if it goes well, and hands
+// their outcomes over.
+func (w *writer) execute(ops []*op) {
+	if bad := w.bad.Load(); bad != nil {
+		fail(ops, unavailable(*bad))
+		return
 	}
-	for _, o := range live {
-		o.err = o.do(b, o)
+	out, err := w.transact(ops, w.fullness())
+	if out == noSpace { // what settles is done in the space that there is
+		out, err = w.transact(ops, w.fullness())
 	}
-	return nil
+	switch {
+	case out == committed:
+		for _, o := range ops {
+			o.finish()
+		}
+	case out == inDoubt:
+		fail(ops, &hook.InDoubt{Cause: *w.bad.Load()})
+	case out == failed && len(ops) > 1: // one is at fault, its neighbours are not
+		for i := range ops {
+			w.execute(ops[i : i+1])
+		}
+	default:
+		fail(ops, unavailable(err))
+	}
 }
 
-// sweepDue reports whether there is anything to remove.
-func (db *DB) sweepDue(bolt *bbolt.DB) (due bool) {
-	if db.bad.Load() != nil {
-		return false
+// fail hands the same error to all.
+func fail(ops []*op, err error) {
+	for _, o := range ops {
+		o.err = err
+		o.finish()
 	}
-	_ = bolt.View(func(tx *bbolt.Tx) error { // fails only when closed
-		k, _ := tx.Bucket(bucketExpiry).Cursor().First()
-		due = k != nil && expired(k, db.now())
-		db.checkFull(tx)
-		return nil
-	})
-	return due
+}
+
+// idle does what is due when nobody asks for anything: it sees whether there
+// is space again, and removes expired keys as long as nobody waits.
+func (w *writer) idle() {
+	if w.noRoom.Load() && w.bad.Load() == nil {
+		w.probe()
+	}
+	for w.phase.Load() == phaseRunning && w.bad.Load() == nil && w.nextDue <= millis(w.now()) && len(w.ops) == 0 {
+		if out, _ := w.transact(nil, nil); out != committed {
+			return
+		}
+	}
 }
