@@ -255,15 +255,16 @@ func (a *troubledAccepter) Accept(ctx context.Context, c hook.Claim, ev *hook.Ev
 		if state, fp, _ = w.store.Claim(ctx, c); state != hook.Ours {
 			return
 		}
-		_ = w.store.Commit(ctx, c)
+		// One transaction: nobody sees the key before the event is there.
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		if park != nil {
 			w.letters[nameOf(ev)] = true
-			return
+		} else {
+			w.durable[nameOf(ev)] = true
+			w.ids[ev.ID] = true
 		}
-		w.durable[nameOf(ev)] = true
-		w.ids[ev.ID] = true
+		w.mu.Unlock()
+		_ = w.store.Commit(ctx, c)
 	})
 	switch {
 	case err == nil:
