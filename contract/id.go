@@ -6,11 +6,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/hookgate/hookgate/hook"
 )
 
-// CheckID returns the event ID for a value that a sender gave: of 1 to 255
-// bytes of UTF-8 without control characters as it is, longer by its digest.
+// CheckID returns the event ID for a value that a sender gave. A value of 1 to
+// 255 bytes is the ID itself; a longer one is replaced by its digest, see
+// hook.DigestID. It must be UTF-8 and have no control characters (C0, DEL, C1).
 // The error is a *hook.Error with the code missing_event_id.
 func CheckID(s string) (string, error) {
 	switch {
@@ -30,33 +33,50 @@ func missing(why string) error {
 	return &hook.Error{Code: hook.CodeMissingEventID, Detail: why}
 }
 
-// joiner keeps the parts of a joined ID apart.
-var joiner = strings.NewReplacer("%", "%25", "/", "%2F")
+// found is what stands at a pointer of the event ID.
+type found struct {
+	kind jsontext.Kind // 0: nothing
+	text string        // of a string
+}
+
+// problem says why it cannot be a part of an event ID, "" if it can.
+func (f found) problem() string {
+	switch {
+	case f.kind == 0:
+		return "is absent"
+	case f.kind == 'n':
+		return "is null"
+	case f.kind != '"':
+		return "is not a string"
+	case f.text == "":
+		return "is empty"
+	case strings.ContainsFunc(f.text, unicode.IsControl):
+		return "has a control character"
+	}
+	return ""
+}
 
 // eventID makes the event ID of what was found at its pointers.
-func (w *walk) eventID() (string, error) {
-	parts := make([]string, len(w.ids))
-	for i, f := range w.ids {
-		at := w.reader.ids[i]
-		switch {
-		case !f.there:
-			return "", missing(at + " is absent")
-		case f.kind == 'n':
-			return "", missing(at + " is null")
-		case f.kind != '"':
-			return "", missing(at + " is not a string")
-		case f.text == "":
-			return "", missing(at + " is empty")
-		case strings.ContainsFunc(f.text, unicode.IsControl):
-			return "", missing(at + " has a control character")
+func (r *Reader) eventID(parts []found) (string, error) {
+	for i, part := range parts {
+		if why := part.problem(); why != "" {
+			return "", missing("the event ID " + r.ids[i].String() + " " + why)
 		}
-		parts[i] = f.text
 	}
 	if len(parts) == 1 {
-		return CheckID(parts[0])
+		return CheckID(parts[0].text)
 	}
-	for i := range parts {
-		parts[i] = joiner.Replace(parts[i])
+	var id strings.Builder
+	for i, part := range parts {
+		if i > 0 {
+			id.WriteByte('/')
+		}
+		id.WriteString(encodePart(part.text))
 	}
-	return CheckID(strings.Join(parts, "/"))
+	return CheckID(id.String())
+}
+
+// encodePart keeps the parts of a joined ID apart.
+func encodePart(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "%", "%25"), "/", "%2F")
 }

@@ -92,7 +92,7 @@ func inspect(w http.ResponseWriter, r *http.Request, fn func(hook.Inspector) (an
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
 	var answer any
-	err = rt.Inspect(func(in hook.Inspector) (err error) {
+	err = rt.Inspect(r.Context(), func(in hook.Inspector) (err error) {
 		answer, err = fn(in)
 		return err
 	})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -27,7 +28,7 @@ type Runtime struct {
 	handles  []Handle
 	handover *handover
 
-	started bool // by the goroutine that loads configs
+	started chan struct{} // closed by start
 
 	mu     sync.Mutex
 	users  int
@@ -36,7 +37,7 @@ type Runtime struct {
 }
 
 func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error) {
-	rt := &Runtime{dataDir: env.DataDir, logger: env.Logger, idle: make(chan struct{})}
+	rt := &Runtime{dataDir: env.DataDir, logger: env.Logger, idle: make(chan struct{}), started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, rt.release())
@@ -59,12 +60,12 @@ func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error)
 }
 
 func (rt *Runtime) start() error {
-	rt.started = true
 	for _, h := range rt.handles {
 		if err := h.Start(); err != nil {
 			return err
 		}
 	}
+	close(rt.started)
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
 	return nil
 }
@@ -74,8 +75,15 @@ func (rt *Runtime) start() error {
 // sending their body: they must not find the door closed.
 const linger = 10 * time.Second
 
-// Enter keeps the runtime until leave is called. Every request does so.
-func (rt *Runtime) Enter() (leave func(), err error) {
+// Enter keeps the runtime until leave is called. Every request does so. Caddy
+// starts apps in no order: a request that comes before this one is started
+// waits for it.
+func (rt *Runtime) Enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case <-rt.started:
+	case <-ctx.Done():
+		return nil, &hook.Error{Code: hook.CodeStoreUnavailable, Err: errors.New("not started yet")}
+	}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.closed {
@@ -112,7 +120,7 @@ func (rt *Runtime) signalIdle() {
 // time later, in a process that stops at once. There it does not wait for ever
 // for the last request: http has drained by then, or has given up.
 func (rt *Runtime) retire() error {
-	if !caddy.Exiting() && rt.started {
+	if !caddy.Exiting() && rt.isStarted() {
 		time.AfterFunc(linger, func() {
 			<-rt.close()
 			if err := rt.end(); err != nil {
@@ -129,6 +137,15 @@ func (rt *Runtime) retire() error {
 		rt.logger.Warn("stopping with requests in flight")
 	}
 	return rt.end()
+}
+
+func (rt *Runtime) isStarted() bool {
+	select {
+	case <-rt.started:
+		return true
+	default:
+		return false
+	}
 }
 
 // end drains what is to be committed and gives up the drivers.
@@ -163,8 +180,8 @@ func (rt *Runtime) Unready() []string {
 var ErrNoInspector = errors.New("this queue cannot be looked into")
 
 // Inspect runs fn on the queue, if it can be looked into.
-func (rt *Runtime) Inspect(fn func(hook.Inspector) error) error {
-	leave, err := rt.Enter()
+func (rt *Runtime) Inspect(ctx context.Context, fn func(hook.Inspector) error) error {
+	leave, err := rt.Enter(ctx)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		// resend.
 		return next.ServeHTTP(w, r)
 	}
-	leave, err := h.runtime.Enter()
+	leave, err := h.runtime.Enter(r.Context())
 	if err != nil {
 		return problem.Error(err)
 	}

@@ -136,7 +136,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	if st.Event == nil {
 		return problem.Error(&hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_publish needs a webhook_validate before it"})
 	}
-	leave, err := h.runtime.Enter()
+	leave, err := h.runtime.Enter(r.Context())
 	if err != nil {
 		return problem.Error(err)
 	}

@@ -1,0 +1,198 @@
+package contract
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The limits on a body. What is beyond them is not taken for JSON, as RFC 8259,
+// section 9 allows.
+const (
+	MaxDepth   = 32     // objects and arrays within each other, the outermost included
+	MaxMembers = 1000   // members of one object, or elements of one array
+	MaxNodes   = 10_000 // values in all, the outermost object included
+	MaxNumber  = 64     // characters of one number
+)
+
+// walk is one reading of a body, in a single pass over its tokens. It is used
+// again for the next body.
+type walk struct {
+	reader  *Reader
+	buffer  *bytes.Buffer
+	decoder *jsontext.Decoder // with its defaults, RFC 7493: UTF-8, each name once
+
+	body  []byte
+	text  string // the body again, where a tree is built: its strings are parts of this one
+	nodes int
+
+	ids       []found // by part of the event ID
+	volatile  []span  // in the order of the body, none within another
+	timestamp string
+}
+
+// span is a part of a body, in bytes.
+type span struct{ from, to int64 }
+
+func newWalk(r *Reader) *walk {
+	buffer := new(bytes.Buffer)
+	return &walk{
+		reader:  r,
+		buffer:  buffer,
+		decoder: jsontext.NewDecoder(buffer),
+		ids:     make([]found, len(r.ids)),
+	}
+}
+
+// release forgets the body.
+func (w *walk) release() {
+	*w.buffer = bytes.Buffer{}
+	w.decoder.Reset(w.buffer)
+	w.body, w.text, w.nodes = nil, "", 0
+	clear(w.ids)
+	w.volatile, w.timestamp = w.volatile[:0], ""
+}
+
+// read reads a whole body. It returns it as a tree, where there is a schema to
+// hold it against.
+func (w *walk) read(body []byte) (any, error) {
+	if err := checkText(body); err != nil {
+		return nil, err
+	}
+	w.body = body
+	if w.builds() {
+		w.text = string(body)
+	}
+	*w.buffer = *bytes.NewBuffer(body) // the decoder reads in place, and writes nothing
+	if kind := w.decoder.PeekKind(); kind != '{' {
+		if _, err := w.decoder.ReadToken(); err != nil {
+			return nil, w.syntaxError(err)
+		}
+		return nil, invalid(0, "the body is not an object")
+	}
+	root, err := w.value(&w.reader.tree, 1)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.decoder.ReadToken(); err != io.EOF {
+		return nil, invalid(w.next(), "something stands behind the object")
+	}
+	return root, nil
+}
+
+// builds reports whether the body is needed as a tree.
+func (w *walk) builds() bool { return w.reader.contract.schema != nil }
+
+// next returns where the next token begins.
+func (w *walk) next() int64 {
+	rest := w.body[w.decoder.InputOffset():]
+	return int64(len(w.body) - len(bytes.TrimLeft(rest, " \t\r\n,:")))
+}
+
+// value reads a value. n is its place in the tree of pointers, nil where
+// nothing is looked for. depth is how deep it is, if it is an object or array.
+func (w *walk) value(n *node, depth int) (any, error) {
+	if w.nodes++; w.nodes > MaxNodes {
+		return nil, invalid(w.next(), "the body has more than %d values", MaxNodes)
+	}
+	kind := w.decoder.PeekKind()
+	if kind != '{' && kind != '[' {
+		return w.scalar(n)
+	}
+	if depth > MaxDepth {
+		return nil, invalid(w.next(), "the body is nested more than %d deep", MaxDepth)
+	}
+	if _, err := w.decoder.ReadToken(); err != nil {
+		return nil, w.syntaxError(err)
+	}
+	from := w.decoder.InputOffset() - 1
+	var (
+		v   any
+		err error
+	)
+	if kind == '{' {
+		v, err = w.object(n, depth)
+	} else {
+		v, err = w.array(depth)
+	}
+	if err == nil && n != nil {
+		w.note(n, kind, "", span{from, w.decoder.InputOffset()})
+	}
+	return v, err
+}
+
+// object reads what follows a brace.
+func (w *walk) object(n *node, depth int) (any, error) {
+	var object map[string]any
+	if w.builds() {
+		object = make(map[string]any, w.sizeHint(depth))
+	}
+	for members := 0; w.decoder.PeekKind() != '}'; members++ {
+		if members == MaxMembers {
+			return nil, invalid(w.next(), "an object has more than %d members", MaxMembers)
+		}
+		name, child, err := w.name(n)
+		if err != nil {
+			return nil, err
+		}
+		v, err := w.value(child, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if object != nil {
+			object[name] = v
+		}
+	}
+	return object, w.end()
+}
+
+// sizeHint is how many members an object will have. Of the outermost one the
+// schema knows it, more or less.
+func (w *walk) sizeHint(depth int) int {
+	if depth > 1 {
+		return 0
+	}
+	return len(w.reader.contract.schema.Properties)
+}
+
+// array reads what follows a bracket. Pointers do not go through arrays.
+func (w *walk) array(depth int) (any, error) {
+	var array []any
+	for elements := 0; w.decoder.PeekKind() != ']'; elements++ {
+		if elements == MaxMembers {
+			return nil, invalid(w.next(), "an array has more than %d elements", MaxMembers)
+		}
+		v, err := w.value(nil, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if w.builds() {
+			array = append(array, v)
+		}
+	}
+	return array, w.end()
+}
+
+// end reads a closing brace or bracket.
+func (w *walk) end() error {
+	if _, err := w.decoder.ReadToken(); err != nil {
+		return w.syntaxError(err)
+	}
+	return nil
+}
+
+// note keeps what was looked for at a place.
+func (w *walk) note(n *node, kind jsontext.Kind, text string, at span) {
+	for _, t := range n.targets {
+		switch t.kind {
+		case targetID:
+			w.ids[t.id] = found{kind: kind, text: strings.Clone(text)} // not a part of all the text
+		case targetVolatile:
+			w.volatile = append(w.volatile, at)
+		case targetTimestamp:
+			w.timestamp = text
+		}
+	}
+}
