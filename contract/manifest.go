@@ -3,6 +3,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -44,6 +45,9 @@ func parseManifest(data []byte) (manifest, error) {
 	if err := json.Unmarshal(data, &file); err != nil {
 		if _, ok := errors.AsType[*json.SemanticError](err); ok {
 			return m, errors.New("a schema with a manifest is a JSON object")
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			return m, fmt.Errorf("the file breaks off: %w", err)
 		}
 		return m, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,6 +140,9 @@ func (r *Reader) Read(body []byte) (Document, error) {
 	case len(r.ids) > 0:
 		if doc.ID, err = r.eventID(w.ids); err != nil {
 			return Document{}, err
+		}
+		if w.text != "" {
+			doc.ID = strings.Clone(doc.ID) // not a part of all the text
 		}
 	}
 	doc.Timestamp, doc.HasTimestamp = parseTime(w.timestamp)

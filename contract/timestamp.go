@@ -10,7 +10,10 @@ import (
 // 5.7) is the second after it.
 func parseTime(s string) (time.Time, bool) {
 	const seconds = len("2006-01-02T15:04:")
-	leap := len(s) > seconds+2 && s[seconds:seconds+2] == "60"
+	if len(s) < seconds+len("05Z") {
+		return time.Time{}, false
+	}
+	leap := s[seconds:seconds+2] == "60"
 	if leap {
 		s = s[:seconds] + "59" + s[seconds+2:]
 	}

@@ -3,7 +3,6 @@ package contract
 import (
 	"bytes"
 	"io"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -188,7 +187,7 @@ func (w *walk) note(n *node, kind jsontext.Kind, text string, at span) {
 	for _, t := range n.targets {
 		switch t.kind {
 		case targetID:
-			w.ids[t.id] = found{kind: kind, text: strings.Clone(text)} // not a part of all the text
+			w.ids[t.id] = found{kind: kind, text: text}
 		case targetVolatile:
 			w.volatile = append(w.volatile, at)
 		case targetTimestamp:

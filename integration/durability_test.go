@@ -176,8 +176,8 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 	)
 	var cut atomic.Int64
 	wg := s.load(4, "l", true, stop, &j, func(why string) {
-		// The kernel resets connections that wait to be accepted when Caddy
-		// closes the old socket: no request on them was begun.
+		// The kernel resets connections whose handshake ends at the moment when
+		// the old socket is closed: no request on them was begun.
 		if strings.HasPrefix(why, "Post ") {
 			cut.Add(1)
 			return
@@ -201,7 +201,7 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 	if len(errors) > 0 {
 		t.Errorf("requests failed: %v", errors)
 	}
-	if n, all := cut.Load(), len(j.snapshot()); n > int64(all)/10 {
+	if n, all := cut.Load(), len(j.snapshot()); n > 3+int64(all)/200 {
 		t.Errorf("%d connections were cut before their request was read, beside %d events", n, all)
 	}
 	if n := s.handles("hookgate.db"); n != 1 {
