@@ -33,9 +33,3 @@ func (f *Fault) Error() string { return string(f.Kind) + ": " + f.Message }
 
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
-
-// DeadLetter is an event that will not be tried again by itself.
-type DeadLetter struct {
-	Event *Event
-	Fault Fault
-}

@@ -70,7 +70,7 @@ func (k *work) serve(ctx context.Context) error {
 		if !k.rec.success() {
 			return
 		}
-		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // a panic's value is compared as it is
+		if p := recover(); p == http.ErrAbortHandler {
 			k.panicked = p
 		} else if p != nil {
 			panic(p)

@@ -130,6 +130,9 @@ func describe(err error) (document, time.Duration) {
 		doc.Code, doc.Status = hook.CodeOf(err), statusOf(err)
 	default:
 		doc.Code, doc.Status = codeOfStatus(he.StatusCode), he.StatusCode
+		if statusOf(err) == he.StatusCode { // a sentinel of the core
+			doc.Code = hook.CodeOf(err)
+		}
 		if doc.Status < 400 || doc.Status > 599 {
 			doc.Code, doc.Status = hook.CodeInternal, http.StatusInternalServerError
 		}
