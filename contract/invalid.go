@@ -22,7 +22,7 @@ func invalid(offset int64, format string, args ...any) error {
 // checkText checks what can be said before any parsing.
 func checkText(body []byte) error {
 	switch {
-	case len(bytes.TrimLeft(body, " \t\r\n")) == 0:
+	case len(bytes.TrimLeft(body, whiteSpace)) == 0:
 		return invalid(0, "the body is empty")
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
 		return invalid(0, "the body begins with a byte order mark")

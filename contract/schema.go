@@ -9,8 +9,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// schemaURL is what a contract is called in messages about it.
-const schemaURL = "contract:schema"
+// schemaURL is the address of a contract's schema, where it names none itself.
+// It has a path, so that a relative reference is another address.
+const schemaURL = "contract:///schema"
 
 // compile makes a schema ready for use, and collects the member names that it
 // declares. Formats are checked.
@@ -41,12 +42,22 @@ func schemaError(err error) error {
 	if !ok {
 		return fmt.Errorf("the schema: %w", err)
 	}
-	_, causes, _ := strings.Cut(invalid.Err.Error(), "\n") // the first line says only that it failed
-	lines := strings.Split(causes, "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimLeft(line, " -")
+	ve, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err)
+	if !ok {
+		return fmt.Errorf("not a JSON Schema: %w", invalid.Err)
 	}
-	return fmt.Errorf("not a JSON Schema: %s", strings.Join(lines, "; "))
+	return fmt.Errorf("not a JSON Schema: %s", strings.Join(leaves(ve, nil), "; "))
+}
+
+// leaves returns the texts of the causes that have no further cause.
+func leaves(e *jsonschema.ValidationError, texts []string) []string {
+	if len(e.Causes) == 0 {
+		return append(texts, e.Error())
+	}
+	for _, cause := range e.Causes {
+		texts = leaves(cause, texts)
+	}
+	return texts
 }
 
 // noLoader keeps a schema from fetching another one.

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"bytes"
-	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -15,6 +14,9 @@ const (
 	MaxNodes   = 10_000 // values in all, the outermost object included
 	MaxNumber  = 64     // characters of one number
 )
+
+// whiteSpace is that of RFC 8259, section 2.
+const whiteSpace = " \t\r\n"
 
 // walk is one reading of a body, in a single pass over its tokens. It is used
 // again for the next body.
@@ -75,8 +77,9 @@ func (w *walk) read(body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.decoder.ReadToken(); err != io.EOF {
-		return nil, invalid(w.next(), "something stands behind the object")
+	end := w.decoder.InputOffset()
+	if rest := bytes.TrimLeft(body[end:], whiteSpace); len(rest) > 0 {
+		return nil, invalid(int64(len(body)-len(rest)), "something stands behind the object")
 	}
 	return root, nil
 }
@@ -87,7 +90,7 @@ func (w *walk) builds() bool { return w.reader.contract.schema != nil }
 // next returns where the next token begins.
 func (w *walk) next() int64 {
 	rest := w.body[w.decoder.InputOffset():]
-	return int64(len(w.body) - len(bytes.TrimLeft(rest, " \t\r\n,:")))
+	return int64(len(w.body) - len(bytes.TrimLeft(rest, whiteSpace+",:")))
 }
 
 // value reads a value. n is its place in the tree of pointers, nil where
