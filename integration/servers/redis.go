@@ -1,0 +1,200 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Redis is a server that keeps nothing on disk. It ends with the test.
+type Redis struct {
+	Addr string // host:port
+
+	tb     testing.TB
+	args   []string
+	cmd    *exec.Cmd
+	output bytes.Buffer // of the process; read after it has ended
+	admin  *goredis.Client
+}
+
+// StartRedis starts a server and waits until it answers. The arguments are
+// those of redis-server, such as "--maxmemory", "3mb".
+func StartRedis(tb testing.TB, args ...string) *Redis {
+	tb.Helper()
+	port := FreePort(tb)
+	r := newRedis(tb, port, append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", tb.TempDir()}, args...))
+	r.Restart()
+	return r
+}
+
+// newRedis prepares a process of redis-server with just these arguments.
+func newRedis(tb testing.TB, port string, args []string) *Redis {
+	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port), tb: tb, args: args}
+	r.admin = goredis.NewClient(&goredis.Options{
+		Addr:                     r.Addr,
+		Protocol:                 2,
+		MaxRetries:               -1,
+		DialerRetries:            1,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	tb.Cleanup(func() {
+		_ = r.admin.Close()
+		r.Kill()
+	})
+	return r
+}
+
+// Restart starts a server that was killed, on the same port and with the same
+// arguments, and waits until it answers. It is empty.
+func (r *Redis) Restart() {
+	r.tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		r.tb.Fatalf("redis-server is not installed: %v", err)
+	}
+	r.output.Reset()
+	r.cmd = exec.Command(path, r.args...)
+	r.cmd.Stdout, r.cmd.Stderr = &r.output, &r.output
+	if err := r.cmd.Start(); err != nil {
+		r.tb.Fatal(err)
+	}
+	poll(r.tb, "redis-server answers", func() bool { return r.answers() })
+}
+
+// answers reports whether the server takes commands, or asks for a password.
+func (r *Redis) answers() bool {
+	conn, err := net.DialTimeout("tcp", r.Addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return false
+	}
+	reply := make([]byte, 8)
+	n, _ := conn.Read(reply)
+	return bytes.HasPrefix(reply[:n], []byte("+PONG")) || bytes.HasPrefix(reply[:n], []byte("-NOAUTH"))
+}
+
+// Do runs a command as the user "default" and returns its answer.
+func (r *Redis) Do(args ...any) any {
+	r.tb.Helper()
+	answer, err := r.Try(args...)
+	if err != nil {
+		r.tb.Fatalf("redis %v: %v", args, err)
+	}
+	return answer
+}
+
+// Try is Do with the error that the server answered. A nil answer is none.
+func (r *Redis) Try(args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	answer, err := r.admin.Do(ctx, args...).Result()
+	if err == goredis.Nil { //nolint:errorlint // it is never wrapped
+		return nil, nil
+	}
+	return answer, err
+}
+
+// Suspend stops the process as it is: its sockets stay open and say nothing.
+func (r *Redis) Suspend() { r.signal(syscall.SIGSTOP) }
+
+// Resume lets a suspended process go on.
+func (r *Redis) Resume() { r.signal(syscall.SIGCONT) }
+
+func (r *Redis) signal(s syscall.Signal) {
+	r.tb.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.tb.Fatal(err)
+	}
+}
+
+// Kill ends the process as a power cut would.
+func (r *Redis) Kill() {
+	if r.cmd == nil || r.cmd.Process == nil || r.cmd.ProcessState != nil {
+		return
+	}
+	_ = r.cmd.Process.Kill()
+	_ = r.cmd.Wait()
+}
+
+// StartRedisCluster starts three masters that share all slots.
+func StartRedisCluster(tb testing.TB, args ...string) []*Redis {
+	tb.Helper()
+	// The port between the nodes is 10000 above the other where it is not set.
+	ports := FreePorts(tb, 6)
+	var nodes []*Redis
+	create := []string{"--cluster", "create"}
+	for i := range 3 {
+		port := ports[i]
+		n := newRedis(tb, port, append([]string{
+			"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", tb.TempDir(),
+			"--cluster-enabled", "yes", "--cluster-port", ports[3+i], "--cluster-node-timeout", "2000",
+		}, args...))
+		n.Restart()
+		nodes = append(nodes, n)
+		create = append(create, n.Addr)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "redis-cli", append(create, "--cluster-yes")...).CombinedOutput()
+	if err != nil {
+		tb.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
+	}
+	for _, n := range nodes {
+		poll(tb, "the cluster is there", func() bool {
+			answer, err := n.Try("cluster", "info")
+			text, _ := answer.(string)
+			return err == nil && bytes.Contains([]byte(text), []byte("cluster_state:ok"))
+		})
+	}
+	return nodes
+}
+
+// StartReplica starts a server that follows another, and waits until it has
+// its data.
+func StartReplica(tb testing.TB, master *Redis, args ...string) *Redis {
+	tb.Helper()
+	host, port, _ := net.SplitHostPort(master.Addr)
+	r := StartRedis(tb, append([]string{"--replicaof", host + " " + port, "--repl-diskless-sync-delay", "0"}, args...)...)
+	poll(tb, "the replica follows", func() bool {
+		text, _ := r.Do("info", "replication").(string)
+		return bytes.Contains([]byte(text), []byte("master_link_status:up"))
+	})
+	return r
+}
+
+// SentinelMaster is the name under which StartSentinel watches its master.
+const SentinelMaster = "hookgate"
+
+// StartSentinel starts one sentinel that watches a master, and decides alone.
+// Its Addr is that of the sentinel.
+func StartSentinel(tb testing.TB, master *Redis) *Redis {
+	tb.Helper()
+	host, masterPort, _ := net.SplitHostPort(master.Addr)
+	port := FreePort(tb)
+	conf := filepath.Join(tb.TempDir(), "sentinel.conf")
+	content := "port " + port + "\nbind 127.0.0.1\ndir " + filepath.Dir(conf) + "\n" +
+		"sentinel monitor " + SentinelMaster + " " + host + " " + masterPort + " 1\n" +
+		"sentinel down-after-milliseconds " + SentinelMaster + " 500\n" +
+		"sentinel failover-timeout " + SentinelMaster + " " + strconv.Itoa(5000) + "\n"
+	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil { // the sentinel writes to it
+		tb.Fatal(err)
+	}
+	s := newRedis(tb, port, []string{conf, "--sentinel"})
+	s.Restart()
+	return s
+}
