@@ -1,0 +1,161 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/integration/servers"
+)
+
+func TestACluster(t *testing.T) {
+	nodes := servers.StartRedisCluster(t)
+	for _, n := range nodes {
+		grant(t, n)
+	}
+	cluster := func(o *Options) { o.Mode = ModeCluster; o.Addrs = []string{nodes[0].Addr, nodes[1].Addr} }
+	paths(t, func(t *testing.T, change ...func(*Options)) {
+		s := open(t, "", append(change, cluster)...)
+		const keys = 200
+		var (
+			all sync.WaitGroup
+			cs  []hook.Claim
+		)
+		for i := range keys {
+			c := claimOn(fmt.Sprint(t.Name(), i), 1, byte(i))
+			cs = append(cs, c)
+			all.Go(func() {
+				if state, fp, err := s.Claim(t.Context(), c); state != hook.Ours || fp != c.Fingerprint || err != nil {
+					t.Error(state, fp, err)
+				}
+			})
+		}
+		all.Wait()
+		for _, c := range cs[:20] {
+			other := c
+			other.Token = hook.Token{2}
+			mustClaim(t, s, other, hook.Pending, c.Fingerprint[0])
+			if held, err := s.Renew(t.Context(), c); !held || err != nil {
+				t.Error(held, err)
+			}
+			if err := s.Release(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+			mustClaim(t, s, other, hook.Ours, c.Fingerprint[0])
+		}
+		if err := s.Commit(t.Context(), cs...); err != nil {
+			t.Error(err)
+		}
+		for _, c := range cs {
+			c.Token = hook.Token{3}
+			mustClaim(t, s, c, hook.Committed, c.Fingerprint[0])
+		}
+		eventually(t, "the nodes said who they are", func() bool { return s.Stats().Version != "" })
+	})
+
+	t.Run("a slot moves", func(t *testing.T) {
+		s := open(t, "", cluster)
+		c := claimOn("moves", 1, 1)
+		mustClaim(t, s, c, hook.Ours, 1)
+		slot := nodes[0].Do("cluster", "keyslot", c.Key)
+		var from, to *servers.Redis
+		for _, n := range nodes {
+			if found, err := n.Try("exists", c.Key); err == nil && found == int64(1) {
+				from = n
+			} else {
+				to = n
+			}
+		}
+		fromID, toID := from.Do("cluster", "myid"), to.Do("cluster", "myid")
+		to.Do("cluster", "setslot", slot, "importing", fromID)
+		from.Do("cluster", "setslot", slot, "migrating", toID)
+		// Until the slot has moved, keys that are not here are asked for there.
+		from.Do("del", c.Key)
+		mustClaim(t, s, c, hook.Ours, 1)
+		to.Do("cluster", "setslot", slot, "node", toID)
+		from.Do("cluster", "setslot", slot, "node", toID)
+		d := c
+		d.Token = hook.Token{2}
+		mustClaim(t, s, d, hook.Pending, 1)
+		if held, err := s.Renew(t.Context(), c); !held || err != nil {
+			t.Error(held, err)
+		}
+	})
+
+	t.Run("a node is suspended", func(t *testing.T) {
+		s := open(t, "", cluster)
+		// A key on each of two nodes.
+		var here, there hook.Claim
+		for i := range 100 {
+			c := claimOn(fmt.Sprint("node", i), 1, 1)
+			mustClaim(t, s, c, hook.Ours, 1)
+			if found, err := nodes[2].Try("exists", c.Key); err == nil && found == int64(1) {
+				there = c
+			} else {
+				here = c
+			}
+		}
+		nodes[2].Suspend()
+		worst := slowest(4, func() {
+			if _, _, err := s.Claim(context.Background(), there); !errors.Is(err, ErrTimeout) {
+				t.Error(err)
+			}
+		}, atMost(8))
+		if worst > patience {
+			t.Errorf("a claim took %s", worst)
+		}
+		mustClaim(t, s, here, hook.Ours, 1)
+		nodes[2].Resume()
+		eventually(t, "it is used again", func() bool {
+			_, _, err := s.Claim(t.Context(), there)
+			return err == nil
+		})
+	})
+}
+
+// atMost returns a function that is true from the nth call on.
+func atMost(n int) func() bool {
+	var mu sync.Mutex
+	return func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		n--
+		return n < 0
+	}
+}
+
+func TestSentinelNamesTheMaster(t *testing.T) {
+	master := server(t)
+	replica := servers.StartReplica(t, master)
+	grant(t, replica)
+	sentinel := servers.StartSentinel(t, master)
+	s := open(t, sentinel.Addr, func(o *Options) { o.Mode = ModeSentinel; o.Master = servers.SentinelMaster })
+	c := claimOn("k", 1, 1)
+	mustClaim(t, s, c, hook.Ours, 1)
+	if held, err := s.Renew(t.Context(), c); !held || err != nil {
+		t.Error(held, err)
+	}
+	eventually(t, "the sentinel knows the replica", func() bool {
+		known, _ := sentinel.Do("sentinel", "replicas", servers.SentinelMaster).([]any)
+		return len(known) == 1
+	})
+	eventually(t, "the replica has the claim", func() bool { return replica.Do("exists", c.Key) == int64(1) })
+	master.Kill()
+	if _, _, err := s.Claim(t.Context(), claimOn("in between", 1, 1)); err == nil {
+		t.Error("claimed without a master")
+	}
+	begin := time.Now()
+	eventually(t, "the replica is used", func() bool {
+		_, _, err := s.Claim(t.Context(), claimOn("after", 1, 1))
+		return err == nil
+	})
+	t.Logf("after %s", time.Since(begin))
+	eventually(t, "it is ready", func() bool { return s.Ready() == nil })
+	if err := s.Commit(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+}
