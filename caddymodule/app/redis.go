@@ -1,0 +1,234 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/plugins/redis"
+)
+
+func init() {
+	caddy.RegisterModule(new(RedisStore))
+}
+
+// RedisStore keeps claims in Redis 6 or newer, or in Valkey, so that several
+// edges share them. Connections outlive a reload with equal settings.
+//
+// A server that is down is no obstacle to starting. What hooks do while it is
+// down is a setting of theirs. A server that may evict keys is warned of: set
+// its maxmemory-policy to noeviction.
+type RedisStore struct {
+	// redis[s]://[user[:password]@]host[:port][/database], with TLS for rediss.
+	// One for a single server; some of the nodes for a cluster; the sentinels
+	// for sentinel. All of it, or a part, may be a placeholder, {env.NAME} or
+	// {file./path}; a password must be one. At least one is required.
+	URLs []string `json:"urls,omitempty"`
+
+	// single, cluster or sentinel. Default: single.
+	Mode string `json:"mode,omitempty"`
+
+	// The name under which the sentinels know the servers. Required for
+	// sentinel.
+	Master string `json:"master,omitempty"`
+
+	// The user. Default: that of the URLs, else the server's default user.
+	Username string `json:"username,omitempty"`
+
+	// The password: a placeholder, {env.NAME} or {file./path}. It is read anew
+	// for each connection, so that a changed file needs no reload. Default:
+	// that of the URLs.
+	Password string `json:"password,omitempty"`
+
+	// Put in front of each key. Default: none.
+	Prefix string `json:"prefix,omitempty"`
+
+	// TLS, also for redis. Default: for rediss alone, with the system's
+	// authorities.
+	TLS *RedisTLS `json:"tls,omitempty"`
+
+	opts   redis.Options
+	digest [sha256.Size]byte // of all settings
+}
+
+// CaddyModule returns the Caddy module information.
+func (*RedisStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "hookgate.stores.redis",
+		New: func() caddy.Module { return new(RedisStore) },
+	}
+}
+
+var (
+	// redisPlaceholder is one that may hold a secret.
+	redisPlaceholder = regexp.MustCompile(`\{(env|file)\.[^{}]*\}`)
+
+	// redisSecret is a text with at least one, and no other braces.
+	redisSecret = regexp.MustCompile(`^([^{}]*[^{}\\])?(\{(env|file)\.[^{}]*[^{}\\]\}([^{}]*[^{}\\])?)+$`)
+
+	// redisPassword finds the password in a URL whose placeholders were taken
+	// out: they may hold slashes.
+	redisPassword = regexp.MustCompile(`^[^/]*//[^/]*?:([^/]*)@`)
+)
+
+var errRedisPassword = errors.New("redis: a password does not stand here itself: write {env.NAME} or {file./path}")
+
+// check holds the settings against what can be said of them without what the
+// placeholders stand for. It never quotes a URL.
+func (s *RedisStore) check() error {
+	if len(s.URLs) == 0 {
+		return errors.New("redis: a URL is missing")
+	}
+	if s.Password != "" && !redisSecret.MatchString(s.Password) {
+		return errRedisPassword
+	}
+	for _, u := range s.URLs {
+		const placeholder = "\x00"
+		bare := redisPlaceholder.ReplaceAllLiteralString(u, placeholder)
+		if m := redisPassword.FindStringSubmatch(bare); m != nil && m[1] != "" && !strings.Contains(m[1], placeholder) {
+			return errRedisPassword
+		}
+	}
+	if redisPlaceholder.MatchString(strings.Join(s.URLs, "")) {
+		return nil
+	}
+	_, err := s.endpoints(s.URLs)
+	return err
+}
+
+// Provision implements caddy.Provisioner. It reads files and does not connect.
+func (s *RedisStore) Provision(caddy.Context) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	ends, creds, err := s.resolve()
+	if err != nil {
+		return err
+	}
+	s.opts = redis.Options{Mode: redis.Mode(s.Mode), Addrs: ends.Addrs, DB: ends.DB}
+	repl := caddy.NewReplacer()
+	for template, p := range map[*string]*string{&s.Master: &s.opts.Master, &s.Prefix: &s.opts.Prefix} {
+		if *p, err = repl.ReplaceOrErr(*template, true, true); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+	}
+	var certs string
+	if ends.TLS || s.TLS != nil {
+		if s.opts.TLS, certs, err = s.TLS.config(); err != nil {
+			return fmt.Errorf("redis: tls: %w", err)
+		}
+	}
+	if creds != (redis.Credentials{}) {
+		s.opts.Credentials = func(context.Context) (redis.Credentials, error) {
+			_, c, err := s.resolve()
+			return c, err
+		}
+	}
+	// The templates, and what stands in the places that are not read again.
+	all, err := json.Marshal([]any{s, ends.Addrs, ends.DB, ends.TLS, s.opts.Master, s.opts.Prefix, certs})
+	if err != nil {
+		return err
+	}
+	s.digest = sha256.Sum256(all)
+	_, err = redis.New(s.opts) // checks them
+	return err
+}
+
+// resolve reads the URLs, the user and the password as they are now.
+func (s *RedisStore) resolve() (redis.Endpoints, redis.Credentials, error) {
+	repl := caddy.NewReplacer()
+	urls := make([]string, len(s.URLs))
+	for i, u := range s.URLs {
+		var err error
+		if urls[i], err = repl.ReplaceOrErr(u, true, true); err != nil {
+			return redis.Endpoints{}, redis.Credentials{}, fmt.Errorf("redis: URL %d: %w", i+1, err)
+		}
+	}
+	ends, err := s.endpoints(urls)
+	if err != nil {
+		return ends, redis.Credentials{}, err
+	}
+	creds := ends.Credentials
+	if s.Username != "" {
+		if creds.Username, err = repl.ReplaceOrErr(s.Username, true, true); err != nil {
+			return ends, creds, fmt.Errorf("redis: username: %w", err)
+		}
+	}
+	if s.Password != "" {
+		if creds.Password, err = repl.ReplaceOrErr(s.Password, true, true); err != nil {
+			return ends, creds, fmt.Errorf("redis: password: %w", err)
+		}
+	}
+	return ends, creds, nil
+}
+
+// endpoints parses URLs without placeholders.
+func (s *RedisStore) endpoints(urls []string) (redis.Endpoints, error) {
+	ends, err := redis.ParseURLs(urls...)
+	switch {
+	case err != nil:
+		return ends, err
+	case s.Username != "" && ends.Credentials.Username != "":
+		return ends, errors.New("redis: the user stands in the URL and in username")
+	case s.Password != "" && ends.Credentials.Password != "":
+		return ends, errors.New("redis: the password stands in the URL and in password")
+	}
+	return ends, nil
+}
+
+// redisStores has the open stores by the digest of their settings: they stay
+// open over a reload.
+var redisStores = caddy.NewUsagePool()
+
+// redisEntry is an entry of redisStores.
+type redisEntry struct{ store *redis.Store }
+
+// Destruct implements caddy.Destructor, when the last user has left.
+func (e redisEntry) Destruct() error {
+	ctx, cancel := drainContext()
+	defer cancel()
+	return e.store.Close(ctx)
+}
+
+// OpenStore implements StoreDriver.
+func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
+	v, _, err := redisStores.LoadOrNew(s.digest, func() (caddy.Destructor, error) {
+		opts := s.opts
+		opts.Logger = env.Logger
+		store, err := redis.New(opts)
+		return redisEntry{store}, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	store := v.(redisEntry).store
+	return store, redisHandle{store, s.digest}, nil
+}
+
+// redisHandle is one config's hold on a store.
+type redisHandle struct {
+	store  *redis.Store
+	digest [sha256.Size]byte
+}
+
+// Start implements Handle.
+func (h redisHandle) Start() error { return h.store.Start() }
+
+// Release implements Handle.
+func (h redisHandle) Release() error {
+	_, err := redisStores.Delete(h.digest)
+	return err
+}
+
+// Interface guards
+var (
+	_ StoreDriver       = (*RedisStore)(nil)
+	_ caddy.Provisioner = (*RedisStore)(nil)
+)
