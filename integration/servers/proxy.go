@@ -167,7 +167,7 @@ func (p *Proxy) pass(c *pair, direction int, from, to net.Conn) {
 	}
 }
 
-// hold waits while a direction is stalled, and for the latency.
+// hold waits while a direction is stalled.
 func (p *Proxy) hold(direction int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -174,3 +175,60 @@ func TestCredentialsThatCannotBeReadAreAnError(t *testing.T) {
 		t.Errorf("%d retries", n)
 	}
 }
+
+func TestTheShippedUserHasNoPasswordYet(t *testing.T) {
+	file, err := filepath.Abs("../../deploy/redis/users.acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := servers.StartRedis(t, "--aclfile", file)
+	if _, err := r.Try("ping"); !goredis.IsAuthError(err) {
+		t.Errorf("the default user: %v", err)
+	}
+	s := begin(t, r.Addr)
+	if _, _, err := s.Claim(t.Context(), claimOn("k", 1, 1)); !goredis.IsAuthError(err) {
+		t.Error(err)
+	}
+}
+
+func TestTheUserMayDoNothingElse(t *testing.T) {
+	r := server(t)
+	for _, args := range [][]any{
+		{"set", "other", "v"},
+		{"get", "other"},
+		{"keys", "*"},
+		{"flushall"},
+		{"config", "get", "maxmemory"},
+		{"acl", "whoami"},
+		{"publish", "channel", "m"},
+		{"cluster", "reset"},
+	} {
+		if answer, err := r.Try(append([]any{"acl", "dryrun", username}, args...)...); err != nil || answer == "OK" {
+			t.Errorf("%v: %v %v", args, answer, err)
+		}
+	}
+	s := open(t, r.Addr)
+	for _, script := range []string{"return redis.call('get', 'other')", "return redis.call('lpush', 'hookgate:h:k', 'v')"} {
+		if err := s.client.Eval(t.Context(), script, nil).Err(); err == nil {
+			t.Errorf("%s: no error", script)
+		}
+	}
+}
+
+func TestANodeOfAClusterIsNoSingleServer(t *testing.T) {
+	r := server(t, "--cluster-enabled", "yes", "--cluster-port", servers.FreePort(t))
+	s := begin(t, r.Addr)
+	if _, _, err := s.Claim(t.Context(), claimOn("k", 1, 1)); !goredis.IsClusterDownError(err) {
+		t.Error(err)
+	}
+	moved := failure(answered("MOVED 3999 10.1.2.3:6381"))
+	if text := moved.Error(); !strings.Contains(text, "mode cluster") || strings.Contains(text, "10.1.2.3") {
+		t.Error(text)
+	}
+}
+
+// answered is an error as a server answers it.
+type answered string
+
+func (e answered) Error() string { return string(e) }
+func (answered) RedisError()     {}

@@ -112,11 +112,14 @@ func failure(err error) error {
 	}
 }
 
-// answerError is an error that the server answered, without the arguments that
-// some quote.
+// answerError is an error that the server answered, without the arguments and
+// addresses that some quote.
 type answerError struct{ err error }
 
 func (e *answerError) Error() string {
+	if goredis.HasErrorPrefix(e.err, "MOVED ") {
+		return "MOVED: the server is part of a cluster, which needs the mode cluster"
+	}
 	text, _, _ := strings.Cut(e.err.Error(), ", with args beginning with:")
 	return text
 }

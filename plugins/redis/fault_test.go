@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,6 +122,9 @@ func stall(t *testing.T, s *Store, hold, release func()) {
 	eventually(t, "nothing waits", func() bool { return s.Stats().Waiting == 0 })
 	if n := s.Stats().Connections; n > s.opts.PoolSize {
 		t.Errorf("%d connections", n)
+	}
+	if n := runtime.NumGoroutine(); n > 100 {
+		t.Errorf("%d goroutines", n)
 	}
 	release()
 	eventually(t, "it is ready", func() bool { return s.Ready() == nil })
