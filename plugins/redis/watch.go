@@ -18,6 +18,8 @@ type watcher struct {
 	store    *Store
 	logged   error // as last logged
 	begun    bool  // something was logged
+	lines    int   // logged since
+	since    time.Time
 	surveyed time.Time
 	refusal  string // why INFO or scripts were refused, as last logged
 	policy   string // as last warned of
@@ -55,10 +57,21 @@ func (w *watcher) look() {
 	}
 }
 
-// log tells of a change, at most one in a tick.
+// maxLines is how many changes are logged in a minute: a cluster of which a part
+// is down comes and goes with every claim.
+const maxLines = 6
+
+// log tells of a change, at most one in a tick. One that is too many is told of
+// later, if it lasts.
 func (w *watcher) log(err error) {
 	s := w.store
 	if w.begun && (err == nil) == (w.logged == nil) {
+		return
+	}
+	if time.Since(w.since) > time.Minute {
+		w.since, w.lines = time.Now(), 0
+	}
+	if w.lines++; w.lines > maxLines {
 		return
 	}
 	addrs := zap.Strings("addresses", s.opts.Addrs)

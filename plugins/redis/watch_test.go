@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -130,6 +131,30 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 	eventually(t, "it says so", func() bool { return logs.FilterMessage("redis store can be used again").Len() == 1 })
 	if n := logs.FilterMessage("redis store cannot be used").Len(); n > 2 {
 		t.Errorf("%d lines", n)
+	}
+}
+
+func TestAServerThatComesAndGoesDoesNotFillTheLog(t *testing.T) {
+	with, logs := logged()
+	opts := Options{Addrs: []string{"a:1"}}
+	with(&opts)
+	s, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watcher{store: s}
+	for range 100 {
+		w.log(ErrTimeout)
+		w.log(nil)
+	}
+	w.log(ErrTimeout)
+	if n := logs.Len(); n != maxLines {
+		t.Errorf("%d lines", n)
+	}
+	w.since = time.Now().Add(-2 * time.Minute)
+	w.log(ErrTimeout)
+	if n := logs.Len(); n != maxLines+1 {
+		t.Errorf("what lasts is not told of: %d lines", n)
 	}
 }
 
