@@ -77,8 +77,14 @@ unit:
 	@awk '/^ *--- PASS/ { p++ } END { printf "%d passed, 0 failed\n", p }' bin/test.log
 
 .PHONY: bench
-bench: ## measure the embedded store
-	@go test -run '^$$' -bench . -benchtime 5s ./plugins/embedded ./contract
+bench: build ## measure the edge against bare Caddy; flags in ARGS, such as ARGS=-help
+	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/bench-bare ./bench/bare 2>&1 | $(PROGRESS)
+	@CGO_ENABLED=0 go build $(FLAGS) -o bin/bench-edge ./bench/edge
+	@bin/bench-edge -dir bin $(ARGS)
+
+.PHONY: bench-micro
+bench-micro: ## measure the parts: stores, the reading of a body
+	@go test -run '^$$' -bench . -benchtime 5s ./plugins/... ./contract
 
 .PHONY: clean
 clean: ## remove what was built; keeps ./data

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// hookPath is where the load goes.
+const hookPath = "/webhooks/genesys/pe-action-map"
+
+// variant is one way to run the edge.
+type variant struct {
+	name  string
+	title string
+
+	bare    bool   // run the bare program, which keeps nothing
+	servers bool   // needs Redis and RabbitMQ
+	global  string // global options of its Caddyfile
+	site    string // directives of its site
+
+	// maxRatio is how many times the CPU of bare Caddy a request may cost; 0
+	// is any number. It is a goal: machines differ, and it fails nothing.
+	maxRatio float64
+}
+
+var variants = []variant{
+	{
+		name:  "bare",
+		title: "bare Caddy",
+		bare:  true,
+		site:  "discard " + hookPath,
+	},
+	{
+		name:  "embedded",
+		title: "Hookgate, embedded",
+		global: `hookgate {
+		data_dir $DIR/data
+		store embedded
+		queue embedded
+	}`,
+		site:     "genesys_webhook " + hookPath,
+		maxRatio: 2.0,
+	},
+	{
+		name:    "servers",
+		title:   "Hookgate, Redis + RabbitMQ",
+		servers: true,
+		global: `hookgate {
+		data_dir $DIR/data
+		store redis {env.REDIS_URL}
+		queue rabbitmq {env.AMQP_URL}
+	}`,
+		site:     "genesys_webhook " + hookPath,
+		maxRatio: 2.3,
+	},
+}
+
+func variantNames() []string {
+	names := make([]string, len(variants))
+	for i, v := range variants {
+		names[i] = v.name
+	}
+	return names
+}
+
+func variantNamed(name string) variant {
+	for _, v := range variants {
+		if v.name == name {
+			return v
+		}
+	}
+	panic("bench: no variant " + name) // the flags were checked
+}
+
+// caddyfile returns the variant's Caddyfile. All variants have the same server
+// options, and none has an access log.
+func (v variant) caddyfile(port, admin, dir string) string {
+	const frame = `{
+	admin %s
+	auto_https off
+	persist_config off
+	grace_period 5s
+	%s
+}
+
+http://:%s {
+	bind 127.0.0.1
+	%s
+	respond 404
+}
+`
+	return fmt.Sprintf(frame, admin, strings.ReplaceAll(v.global, "$DIR", dir), port, v.site)
+}
