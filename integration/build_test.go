@@ -16,6 +16,7 @@ var ours = []string{
 	"hookgate",
 	"hookgate.queues.embedded",
 	"hookgate.stores.embedded",
+	"hookgate.stores.redis",
 	"http.handlers.fail_fast",
 	"http.handlers.hookgate_health",
 	"http.handlers.webhook_auth",
