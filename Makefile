@@ -1,5 +1,5 @@
 # make run    builds Hookgate and runs the Caddyfile here
-# make test   checks everything; installs what it needs and does not find
+# make test   checks everything; installs the servers it needs and does not find
 # make help   lists the rest
 
 SHELL       := bash
@@ -32,7 +32,13 @@ run: build ## run the Caddyfile here, with its data in ./data
 	@XDG_DATA_HOME="$(DATA)" XDG_CONFIG_HOME="$(DATA)/config" exec bin/hookgate run --config Caddyfile
 
 .PHONY: test
-test: fmt-check vet lint deps-check unit ## check everything
+test: servers fmt-check vet lint deps-check unit ## check everything
+
+# Redis, RabbitMQ and Celery from Debian's packages, as root or with sudo. The
+# tests start their own servers; the services of the packages are not started.
+.PHONY: servers
+servers: ## install the servers that the tests start, where they are missing
+	@bash integration/servers/install.sh
 
 .PHONY: tools
 tools:
@@ -67,7 +73,7 @@ deps-check:
 
 # A test that is skipped has shown nothing: it fails the run.
 .PHONY: unit
-unit:
+unit: servers
 	@echo "tests, with the race detector"
 	@mkdir -p bin
 	@go test -race -tags $(TAGS) -timeout 20m -v ./... > bin/test.log 2>&1 \
@@ -77,7 +83,7 @@ unit:
 	@awk '/^ *--- PASS/ { p++ } END { printf "%d passed, 0 failed\n", p }' bin/test.log
 
 .PHONY: bench
-bench: build ## measure the edge against bare Caddy; flags in ARGS, such as ARGS=-help
+bench: servers build ## measure the edge against bare Caddy; flags in ARGS, such as ARGS=-help
 	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/bench-bare ./bench/bare 2>&1 | $(PROGRESS)
 	@CGO_ENABLED=0 go build $(FLAGS) -o bin/bench-edge ./bench/edge
 	@bin/bench-edge -dir bin $(ARGS)
