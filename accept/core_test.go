@@ -327,6 +327,37 @@ func TestAGateParksConflictsUnderAKeyOfTheirOwn(t *testing.T) {
 	})
 }
 
+// With an event ID in a header, two events may have the same body.
+func TestTheSameBodyUnderAnotherIDIsKeptToo(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		ctx, park := context.Background(), Policy{OnConflict: Park}
+		keep := func(id string, want hook.Outcome) {
+			t.Helper()
+			res, err := r.gate.Park(ctx, newEvent(id, 1), hook.Fault{Kind: hook.KindInvalid}, park)
+			if err != nil || res.Outcome != want {
+				t.Errorf("%q: %v %v, want %s", id, res.Outcome, err, want)
+			}
+			synctest.Wait()
+		}
+		for _, id := range []string{"a", "b", ""} {
+			keep(id, hook.OutcomeParked)
+			keep(id, hook.OutcomeDuplicate)
+		}
+		for _, id := range []string{"c", "d"} { // and conflicts are
+			for content, want := range []hook.Outcome{hook.OutcomeAccepted, hook.OutcomeParked} {
+				res, err := r.gate.Accept(ctx, newEvent(id, byte(content)), park)
+				if err != nil || res.Outcome != want {
+					t.Errorf("%q: %v %v, want %s", id, res.Outcome, err, want)
+				}
+				synctest.Wait()
+			}
+		}
+		if n := len(r.queue.parked); n != 5 {
+			t.Errorf("%d letters, want 5", n)
+		}
+	})
+}
+
 func TestAGateGivesTheQueuesErrorsTheirCodes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error

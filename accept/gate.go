@@ -94,12 +94,13 @@ func (g *Gate) Accept(ctx context.Context, ev *hook.Event, p Policy) (Result, er
 // that a corrected resend of the event is taken. Its outcome is parked or
 // duplicate.
 func (g *Gate) Park(ctx context.Context, ev *hook.Event, f hook.Fault, p Policy) (Result, error) {
+	key := hook.ParkKey(ev.Hook, ev.ID, ev.Fingerprint)
 	if ev.ID == "" {
 		named := *ev
 		named.ID = hook.DigestID(ev.Fingerprint)
 		ev = &named
 	}
-	res, _, err := g.take(ctx, ev, &f, hook.ParkKey(ev.Hook, ev.Fingerprint), p)
+	res, _, err := g.take(ctx, ev, &f, key, p)
 	return res, err
 }
 

@@ -30,7 +30,7 @@ type plan struct {
 // request is one sender's.
 type request struct {
 	At      time.Duration
-	ID      string
+	ID      string // "" for a body in which none was found: to be parked
 	Content byte
 	Invalid bool // does not meet its contract: to be parked
 	Claims  []trouble
@@ -76,10 +76,11 @@ func drawPlan(t *rapid.T) plan {
 	})
 	requests := rapid.Custom(func(t *rapid.T) request {
 		return request{
-			At:      millis(6000).Draw(t, "at"),
-			ID:      rapid.SampledFrom([]string{"a", "b"}).Draw(t, "id"),
+			At: millis(6000).Draw(t, "at"),
+			ID: rapid.SampledFrom([]string{"a", "b", "a", "b", ""}).Draw(t, "id"),
+			// Also the same under another ID, as with an ID in a header.
 			Content: rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "content"),
-			Invalid: rapid.IntRange(0, 4).Draw(t, "invalid") == 4,
+			Invalid: rapid.IntRange(0, 4).Draw(t, "invalid") >= 3,
 			Claims:  rapid.SliceOfN(troubles, 1, 3).Draw(t, "claims"),
 			Settle:  troubles.Draw(t, "settle"),
 			Renew:   trouble{Fail: rapid.IntRange(0, 2).Draw(t, "renew") == 2},
@@ -118,6 +119,7 @@ const (
 	releaseInDoubt       // what nobody knows is taken for a failure
 	releaseOfAnother     // without comparing the token
 	parkUnderOwnKey      // a letter blocks the corrected event
+	parkByBodyAlone      // a letter blocks that of another event with the same body
 )
 
 func TestTheModelFindsPlantedBugs(t *testing.T) {
@@ -127,6 +129,7 @@ func TestTheModelFindsPlantedBugs(t *testing.T) {
 		"a release in doubt":                releaseInDoubt,
 		"a release of another's claim":      releaseOfAnother,
 		"parking under the event's own key": parkUnderOwnKey,
+		"parking under the body's key":      parkByBodyAlone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			gen := rapid.Custom(drawPlan)
@@ -152,7 +155,7 @@ type world struct {
 	ids     map[string]bool        // published: ID
 	letters map[string]bool        // parked: ID and content
 	doubt   map[hook.Token]bool    // a write under this claim may still be taken
-	parkKey map[string]string      // of a body, to its event's own key: for parkUnderOwnKey
+	parkKey map[string]string      // of a letter, to the key that a planted bug gives it
 	healed  bool                   // no more trouble
 	scripts map[hook.Token]*script // of the requests, by their claims
 	broken  []string               // what must not have happened
@@ -174,9 +177,13 @@ func (w *world) violate(format string, args ...any) {
 	w.broken = append(w.broken, fmt.Sprintf(format, args...))
 }
 
-func content(id string, c byte) hook.Fingerprint { return hook.Fingerprint{id[0], c} }
-
-func nameOf(ev *hook.Event) string { return fmt.Sprint(ev.ID, ev.Fingerprint[1]) }
+// nameOf tells an event, or a letter, from all others.
+func nameOf(ev *hook.Event) string {
+	if ev.ID == "" {
+		return fmt.Sprint(hook.DigestID(ev.Fingerprint), " ", ev.Fingerprint[0])
+	}
+	return fmt.Sprint(ev.ID, " ", ev.Fingerprint[0])
+}
 
 // process is one life of the program.
 type process struct {
@@ -272,9 +279,14 @@ func (w *world) published(id string) bool {
 
 // send sends one request, and holds its answer against what is durable.
 func (w *world) send(p *process, r *request) (hook.Outcome, error) {
-	ev := &hook.Event{ID: r.ID, Hook: "h", Fingerprint: content(r.ID, r.Content)}
+	ev := &hook.Event{ID: r.ID, Hook: "h", Fingerprint: body(r.Content)}
 	w.mu.Lock()
-	w.parkKey[hook.ParkKey("h", ev.Fingerprint)] = hook.EventKey("h", r.ID)
+	switch w.planted {
+	case parkUnderOwnKey:
+		w.parkKey[hook.ParkKey("h", r.ID, ev.Fingerprint)] = hook.EventKey("h", r.ID)
+	case parkByBodyAlone:
+		w.parkKey[hook.ParkKey("h", r.ID, ev.Fingerprint)] = hook.ParkKey("h", "", ev.Fingerprint)
+	}
 	w.mu.Unlock()
 
 	ctx := context.WithValue(context.Background(), scriptKey{}, &script{r: r})
@@ -285,7 +297,7 @@ func (w *world) send(p *process, r *request) (hook.Outcome, error) {
 		res Result
 		err error
 	)
-	if r.Invalid {
+	if r.Invalid || r.ID == "" {
 		res, err = p.gate.Park(ctx, ev, hook.Fault{Kind: hook.KindInvalid}, policy)
 	} else {
 		res, err = p.gate.Accept(ctx, ev, policy)

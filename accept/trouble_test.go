@@ -76,8 +76,8 @@ func (s *troubledStore) key(c hook.Claim) hook.Claim {
 	w := s.p.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if own, ok := w.parkKey[c.Key]; ok && w.planted == parkUnderOwnKey {
-		c.Key = own
+	if wrong, ok := w.parkKey[c.Key]; ok {
+		c.Key = wrong
 	}
 	return c
 }
@@ -172,7 +172,11 @@ func (q *troubledQueue) Park(ctx context.Context, ev *hook.Event, f hook.Fault) 
 	if w := q.p.w; f.Kind == hook.KindConflict && !w.published(ev.ID) {
 		w.violate("%s is parked as a conflict, and no event of that ID was ever taken", ev.ID)
 	}
-	return hook.Receipt{}, q.put(ctx, hook.ParkKey(ev.Hook, ev.Fingerprint), func() { q.p.w.letters[nameOf(ev)] = true })
+	id := ev.ID
+	if id == hook.DigestID(ev.Fingerprint) { // it was sent without one
+		id = ""
+	}
+	return hook.Receipt{}, q.put(ctx, hook.ParkKey(ev.Hook, id, ev.Fingerprint), func() { q.p.w.letters[nameOf(ev)] = true })
 }
 
 func (q *troubledQueue) Ready() error { return nil }

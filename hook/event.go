@@ -29,6 +29,8 @@ type Event struct {
 	ID          string            // the idempotency key, 1 to MaxIDLength bytes
 	Hook        string            // the name of the hook that took it
 	RoutingKey  string            // where the queue sends it. Default: the hook's name
+	Queue       string            // the queue by name that takes it, "" for the one that the routing key leads to
+	Task        string            // the Celery task that it is a call of, "" for the event as it is
 	Contract    string            // name and version of the contract it was read with, "" for none
 	ContentType string            // media type of the body
 	Body        []byte            // what is delivered
@@ -65,10 +67,16 @@ func EventKey(hook, id string) string {
 	return "hookgate:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
 }
 
-// ParkKey is the key of a body that was kept for a person. It is not the
-// event's own key, so that a corrected resend is a new event.
-func ParkKey(hook string, fp Fingerprint) string {
-	return "park:" + hook + ":" + base64.RawURLEncoding.EncodeToString(fp[:])[:22]
+// ParkKey is the key of an event that was kept for a person. It is not the
+// event's own key, so that a corrected resend is a new event. The ID counts as
+// well as the body: with an ID in a header, two events may have the same body,
+// and each must be kept. A letter without an ID has its body alone.
+func ParkKey(hook, id string, fp Fingerprint) string {
+	sum := [sha256.Size]byte(fp)
+	if id != "" {
+		sum = sha256.Sum256(append(fp[:], id...)) // fp has a fixed length: no two pairs are one text
+	}
+	return "park:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)

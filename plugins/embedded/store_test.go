@@ -233,7 +233,7 @@ func TestAnEventIsParkedAsADeadLetter(t *testing.T) {
 		Kind: hook.KindInvalid, Message: "not met", Violations: []hook.Violation{{Pointer: "/a", Code: "missing"}},
 		Time: c.now().UTC(), First: c.now().UTC(), Err: errors.New("not kept"),
 	}
-	cl := claimOn(hook.ParkKey("h", hook.Fingerprint{1}), 1, 1)
+	cl := claimOn(hook.ParkKey("h", "", hook.Fingerprint{1}), 1, 1)
 	for i, want := range []hook.State{hook.Ours, hook.Committed} {
 		if s, _, err := d.Accept(t.Context(), cl, event("a"), &fault); s != want || err != nil {
 			t.Errorf("time %d: %v %v", i, s, err)
