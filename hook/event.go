@@ -14,7 +14,8 @@ import (
 // connection for everybody on it.
 const MaxIDLength = 255
 
-// DefaultName names the hook of a handler that was not given a name.
+// DefaultName names the hook of a handler that was not given a name. Many
+// routes may share it: their claims are told apart by ResourceKey.
 const DefaultName = "default"
 
 // The names of Event.Header. The set is closed.
@@ -65,6 +66,18 @@ func LogID(id string) string {
 func EventKey(hook, id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return "hookgate:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
+}
+
+// ResourceKey is EventKey for a hook without a name of its own: the resource,
+// such as method and path, tells its events from those of other routes that
+// have no name either. No two lists of parts make one key.
+func ResourceKey(hook string, resource []string, id string) string {
+	digest := sha256.New()
+	for _, part := range append(resource[:len(resource):len(resource)], id) {
+		sum := sha256.Sum256([]byte(part)) // of a fixed length, so that no part runs into the next
+		digest.Write(sum[:])
+	}
+	return "hookgate:" + hook + ":" + base64.RawURLEncoding.EncodeToString(digest.Sum(nil))[:22]
 }
 
 // ParkKey is the key of an event that was kept for a person. It is not the

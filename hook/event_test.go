@@ -21,7 +21,29 @@ func TestTheKeyOfALetterTellsItFromOthers(t *testing.T) {
 		}
 		keys[key] = name
 	}
-	if ParkKey("h", "1", a) != ParkKey("h", "1", Fingerprint{1}) {
-		t.Error("the same event has two keys")
+	if _, there := keys[ParkKey("h", "1", Fingerprint{1})]; !there {
+		t.Error("one event has two keys")
+	}
+}
+
+func TestTheKeyOfANamelessHookTellsResourcesApart(t *testing.T) {
+	keys := map[string]string{}
+	for name, key := range map[string]string{
+		"a resource":                         ResourceKey("h", []string{"POST", "/a"}, "1"),
+		"another path":                       ResourceKey("h", []string{"POST", "/b"}, "1"),
+		"another method":                     ResourceKey("h", []string{"PUT", "/a"}, "1"),
+		"another ID":                         ResourceKey("h", []string{"POST", "/a"}, "2"),
+		"the same letters, parted elsewhere": ResourceKey("h", []string{"POST/", "a"}, "1"),
+		"a part less":                        ResourceKey("h", []string{"POST"}, "/a1"),
+		"no resource":                        ResourceKey("h", nil, "1"),
+		"a hook with a name":                 EventKey("h", "1"),
+	} {
+		if other, there := keys[key]; there {
+			t.Errorf("%s and %s have one key", name, other)
+		}
+		keys[key] = name
+	}
+	if _, there := keys[ResourceKey("h", []string{"POST", "/a"}, "1")]; !there {
+		t.Error("one event has two keys")
 	}
 }

@@ -282,3 +282,72 @@ func TestTheFilterNeedsAnIDAndAnswer(t *testing.T) {
 		}
 	}
 }
+
+// Routes without a name have nothing in common but the store.
+func TestTheSameIDOnAnotherRouteIsAnotherEvent(t *testing.T) {
+	up := newUpstream(t)
+	const body = `{"n":1}`
+	route := func(name string) string {
+		return fmt.Sprintf(`
+		webhook_validate {
+			%s
+			event_id header Idempotency-Key
+		}
+		webhook_dedup
+		reverse_proxy %s
+	`, name, up.addr)
+	}
+	s := start(t, site(`	route /a {`+route("")+`}
+	route /b {`+route("")+`}
+	handle_path /x/* {
+		route {`+route("")+`}
+	}
+	handle_path /y/* {
+		route {`+route("")+`}
+	}
+	route /n {`+route("name one")+`}
+	route /m {`+route("name one")+`}
+	handle_errors {
+		webhook_problem
+	}`))
+	ask := func(id, method, path, host string) answer {
+		t.Helper()
+		req, err := http.NewRequest(method, s.url(path), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", id)
+		req.Header.Set("X-Do", "201")
+		req.Host = host
+		a, err := do(httpClient, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for i, tc := range []struct{ method, path, host string }{
+		{"POST", "/a", ""},
+		{"POST", "/b", ""},
+		{"PUT", "/a", ""},
+		{"POST", "/x/same", ""},
+		{"POST", "/y/same", ""},
+		{"POST", "/a", "other.example"},
+	} {
+		if a := ask("shared", tc.method, tc.path, tc.host); a.status != 201 {
+			t.Errorf("%v: %d %s", tc, a.status, a.raw)
+		}
+		if a := ask("shared", tc.method, tc.path, tc.host); a.code() != "duplicate" {
+			t.Errorf("%v again: %d %s", tc, a.status, a.raw)
+		}
+		if n := up.times("shared"); n != i+1 {
+			t.Errorf("%v: the upstream took %d, want %d", tc, n, i+1)
+		}
+	}
+	if a := ask("named", "POST", "/n", ""); a.status != 201 {
+		t.Errorf("with a name: %d %s", a.status, a.raw)
+	}
+	if a := ask("named", "POST", "/m", ""); a.code() != "duplicate" || up.times("named") != 1 {
+		t.Errorf("another route of the same name: %d %s", a.status, a.raw)
+	}
+}

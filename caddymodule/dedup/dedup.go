@@ -43,6 +43,13 @@ func init() {
 //     had its effect. The answer is outcome_unknown, and the ID is free when
 //     the lease has run out.
 //
+// An event ID counts within the hook that webhook_validate or fail_fast names:
+// routes with one name share their IDs, wherever they are. Without a name it
+// counts for one host, method and path, as sent and as rewritten, without the
+// query: the same ID on another path, or sent with another method, is another
+// event. Give routes a name where a sender may come back by another host or
+// path.
+//
 // A second request while the first runs waits for it a moment, and is then
 // answered 503 in_flight. Other errors: 409 conflict for another body under
 // the same ID, 503 store_unavailable, draining and misconfigured.
@@ -113,7 +120,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	defer leave()
 
 	claim := hook.Claim{
-		Key:         hook.EventKey(st.Event.Hook, st.Event.ID),
+		Key:         key(st.Event, r),
 		Token:       hook.NewToken(),
 		Fingerprint: st.Event.Fingerprint,
 		Lease:       time.Duration(h.Lease),
@@ -136,6 +143,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	st.Answer(w, r, hook.OutcomeDuplicate, 0)
 	return nil
+}
+
+// key returns what the event's claim is on. Handlers without a name all have
+// the same one, and an ID that two of them take is not one event: its second
+// request would be answered duplicate, and lost.
+func key(ev *hook.Event, r *http.Request) string {
+	if ev.Hook == hook.DefaultName {
+		return hook.ResourceKey(ev.Hook, request.Resource(r), ev.ID)
+	}
+	return hook.EventKey(ev.Hook, ev.ID)
 }
 
 // Interface guards
