@@ -1,13 +1,16 @@
 package servers
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,8 +25,8 @@ type RabbitMQ struct {
 
 	dir  string
 	env  []string
-	epmd *exec.Cmd
-	cmd  *exec.Cmd
+	epmd *process
+	proc *process
 	log  *os.File
 }
 
@@ -37,11 +40,23 @@ func NewRabbitMQ(dir string) (*RabbitMQ, error) {
 	if _, err := os.Stat(filepath.Join(rabbitBin, "rabbitmq-server")); err != nil {
 		return nil, fmt.Errorf("rabbitmq-server is not installed (make test installs it): %w", err)
 	}
-	ports, err := freePorts(3)
-	if err != nil {
-		return nil, err
+	var last error
+	for range attempts {
+		ports, err := freePorts(3)
+		if err != nil {
+			return nil, err
+		}
+		r, err := newRabbitMQ(dir, ports[0], ports[1], ports[2])
+		if !errors.Is(err, errPortTaken) {
+			return r, err
+		}
+		last = err
 	}
-	amqp, dist, epmd := ports[0], ports[1], ports[2]
+	return nil, last
+}
+
+// newRabbitMQ starts a broker on ports that may be taken meanwhile.
+func newRabbitMQ(dir, amqp, dist, epmd string) (_ *RabbitMQ, err error) {
 	r := &RabbitMQ{Addr: "127.0.0.1:" + amqp, dir: dir}
 	for name, content := range map[string]string{
 		"rabbitmq.conf": "listeners.tcp.default = 127.0.0.1:" + amqp + "\n" +
@@ -70,57 +85,78 @@ func NewRabbitMQ(dir string) (*RabbitMQ, error) {
 	if r.log, err = os.Create(filepath.Join(dir, "output.log")); err != nil {
 		return nil, err
 	}
-	// The port mapper, or the broker would start one that outlives it.
-	r.epmd = exec.Command("epmd", "-port", epmd, "-address", "127.0.0.1")
-	r.epmd.Stdout, r.epmd.Stderr = r.log, r.log
-	if err := r.epmd.Start(); err != nil {
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	if err := r.startMapper(epmd); err != nil {
 		return nil, err
 	}
 	if err := r.Start(); err != nil {
-		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-// Start starts a broker that was killed, with the data of before, and waits
-// until it takes connections.
-func (r *RabbitMQ) Start() error {
-	r.cmd = exec.Command(filepath.Join(rabbitBin, "rabbitmq-server"))
-	r.cmd.Env, r.cmd.Dir = r.env, r.dir
-	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to reach the helpers of its runtime too
-	if err := r.cmd.Start(); err != nil {
+// startMapper starts the port mapper, or the broker would start one that
+// outlives it.
+func (r *RabbitMQ) startMapper(port string) (err error) {
+	cmd := exec.Command("epmd", "-port", port, "-address", "127.0.0.1")
+	cmd.Stdout, cmd.Stderr = r.log, r.log
+	if r.epmd, err = begin(cmd); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(90 * time.Second)
-	for time.Now().Before(deadline) {
-		if r.takesConnections() {
+	err = r.wait(r.epmd, "epmd", func() bool {
+		// A request for all names, and its answer: the port, and those names.
+		n, _ := strconv.Atoi(port)
+		return answers(net.JoinHostPort("127.0.0.1", port), "\x00\x01n", binary.BigEndian.AppendUint32(nil, uint32(n)))
+	})
+	if r.epmd.ended() { // it does not say why
+		err = fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return err
+}
+
+// Start starts a broker that was killed, with the data of before, and waits
+// until it takes connections.
+func (r *RabbitMQ) Start() (err error) {
+	cmd := exec.Command(filepath.Join(rabbitBin, "rabbitmq-server"))
+	// With the first the script becomes the broker, where otherwise it would
+	// be the parent of one that outlives it. The second takes back what the
+	// first means beside that.
+	cmd.Env = append(r.env, "RABBITMQ_ALLOW_INPUT=true", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-noinput")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = r.dir, r.log, r.log
+	if r.proc, err = begin(cmd); err != nil {
+		return err
+	}
+	return r.wait(r.proc, "rabbitmq-server", r.takesConnections)
+}
+
+// wait polls until a process is ready.
+func (r *RabbitMQ) wait(p *process, name string, ready func() bool) error {
+	deadline := time.Now().Add(2 * time.Minute)
+	for !p.ended() && time.Now().Before(deadline) {
+		if ready() && !p.ended() {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	out, _ := os.ReadFile(r.log.Name())
-	return fmt.Errorf("rabbitmq-server did not start:\n%s", out)
+	err := fmt.Errorf("%s did not start:\n%s", name, out)
+	if p.ended() && portTaken.Match(out) {
+		err = fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return err
 }
+
+// portTaken is what the broker and its port mapper say of it.
+var portTaken = regexp.MustCompile(`(?i)eaddrinuse|already in use|in use by`)
 
 // takesConnections reports whether the broker answers the protocol header.
 // What it answers to a wrong one is the header that it knows (AMQP 0-9-1,
 // section 4.2.2).
-func (r *RabbitMQ) takesConnections() bool {
-	conn, err := net.DialTimeout("tcp", r.Addr, time.Second)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
-	if _, err := conn.Write([]byte("HTTP/1.1")); err != nil {
-		return false
-	}
-	answer := make([]byte, 8)
-	n, _ := conn.Read(answer)
-	return bytes.HasPrefix(answer[:n], []byte("AMQP"))
-}
+func (r *RabbitMQ) takesConnections() bool { return answers(r.Addr, "HTTP/1.1", []byte("AMQP")) }
 
 // URL returns the AMQP URL of the default user.
 func (r *RabbitMQ) URL() string { return "amqp://guest:guest@" + r.Addr + "/" }
@@ -128,7 +164,7 @@ func (r *RabbitMQ) URL() string { return "amqp://guest:guest@" + r.Addr + "/" }
 // Ctl runs rabbitmqctl, which takes a second or two, and returns its output.
 func (r *RabbitMQ) Ctl(t testing.TB, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(rabbitBin, "rabbitmqctl"), append([]string{"-q"}, args...)...)
 	cmd.Env, cmd.Dir = r.env, r.dir
@@ -139,42 +175,21 @@ func (r *RabbitMQ) Ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// Signal sends a signal to the broker and its helpers: SIGSTOP, SIGCONT.
+// Signal sends a signal to the broker and the helpers of its runtime: SIGSTOP,
+// SIGCONT.
 func (r *RabbitMQ) Signal(t testing.TB, s syscall.Signal) {
 	t.Helper()
-	if err := syscall.Kill(-r.cmd.Process.Pid, s); err != nil {
+	if err := r.proc.signal(s); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // Kill ends the broker as a power cut would. Start brings it back.
-func (r *RabbitMQ) Kill() {
-	if r.cmd == nil || r.cmd.Process == nil {
-		return
-	}
-	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
-	_ = r.cmd.Wait()
-}
+func (r *RabbitMQ) Kill() { r.proc.kill() }
 
 // Close stops the broker and its port mapper for good.
 func (r *RabbitMQ) Close() {
 	r.Kill()
-	_ = r.epmd.Process.Kill()
-	_ = r.epmd.Wait()
+	r.epmd.kill()
 	_ = r.log.Close()
-}
-
-// freePorts returns loopback ports that nobody listens on.
-func freePorts(n int) ([]string, error) {
-	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all open at once, so that no two are the same
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		ports = append(ports, port)
-	}
-	return ports, nil
 }

@@ -3,11 +3,13 @@ package servers
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +24,7 @@ type Redis struct {
 
 	tb     testing.TB
 	args   []string
-	cmd    *exec.Cmd
+	proc   *process
 	output bytes.Buffer // of the process; read after it has ended
 	admin  *goredis.Client
 }
@@ -31,13 +33,33 @@ type Redis struct {
 // those of redis-server, such as "--maxmemory", "3mb".
 func StartRedis(tb testing.TB, args ...string) *Redis {
 	tb.Helper()
-	port := FreePort(tb)
-	r := newRedis(tb, port, append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", tb.TempDir()}, args...))
-	r.Restart()
-	return r
+	return startRedis(tb, func(port string) []string { return append(common(tb, port), args...) })
 }
 
-// newRedis prepares a process of redis-server with just these arguments.
+// common returns the arguments that every server has.
+func common(tb testing.TB, port string) []string {
+	return []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", tb.TempDir()}
+}
+
+// startRedis starts a process of redis-server with just the arguments that
+// args returns, on a port that it can have, and waits until it answers.
+func startRedis(tb testing.TB, args func(port string) []string) *Redis {
+	tb.Helper()
+	var err error
+	for range attempts {
+		port := FreePort(tb)
+		r := newRedis(tb, port, args(port))
+		if err = r.start(); err == nil {
+			return r
+		}
+		if !errors.Is(err, errPortTaken) {
+			break
+		}
+	}
+	tb.Fatal(err)
+	return nil
+}
+
 func newRedis(tb testing.TB, port string, args []string) *Redis {
 	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port), tb: tb, args: args}
 	r.admin = goredis.NewClient(&goredis.Options{
@@ -59,33 +81,37 @@ func newRedis(tb testing.TB, port string, args []string) *Redis {
 // arguments, and waits until it answers. It is empty.
 func (r *Redis) Restart() {
 	r.tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		r.tb.Fatalf("redis-server is not installed: %v", err)
-	}
-	r.output.Reset()
-	r.cmd = exec.Command(path, r.args...)
-	r.cmd.Stdout, r.cmd.Stderr = &r.output, &r.output
-	if err := r.cmd.Start(); err != nil {
+	if err := r.start(); err != nil {
 		r.tb.Fatal(err)
 	}
-	poll(r.tb, "redis-server answers", func() bool { return r.answers() })
+}
+
+func (r *Redis) start() error {
+	r.tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return fmt.Errorf("redis-server is not installed (make test installs it): %w", err)
+	}
+	r.output.Reset()
+	cmd := exec.Command(path, r.args...)
+	cmd.Stdout, cmd.Stderr = &r.output, &r.output
+	if r.proc, err = begin(cmd); err != nil {
+		return err
+	}
+	poll(r.tb, "redis-server answers", func() bool { return r.proc.ended() || r.answers() })
+	if !r.proc.ended() {
+		return nil
+	}
+	err = fmt.Errorf("redis-server has ended:\n%s", r.output.String())
+	if strings.Contains(r.output.String(), "already in use") {
+		err = fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return err
 }
 
 // answers reports whether the server takes commands, or asks for a password.
 func (r *Redis) answers() bool {
-	conn, err := net.DialTimeout("tcp", r.Addr, time.Second)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
-		return false
-	}
-	reply := make([]byte, 8)
-	n, _ := conn.Read(reply)
-	return bytes.HasPrefix(reply[:n], []byte("+PONG")) || bytes.HasPrefix(reply[:n], []byte("-NOAUTH"))
+	return answers(r.Addr, "PING\r\n", []byte("+PONG"), []byte("-NOAUTH"))
 }
 
 // Do runs a command as the user "default" and returns its answer.
@@ -117,38 +143,31 @@ func (r *Redis) Resume() { r.signal(syscall.SIGCONT) }
 
 func (r *Redis) signal(s syscall.Signal) {
 	r.tb.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
+	if err := r.proc.signal(s); err != nil {
 		r.tb.Fatal(err)
 	}
 }
 
 // Kill ends the process as a power cut would.
-func (r *Redis) Kill() {
-	if r.cmd == nil || r.cmd.Process == nil || r.cmd.ProcessState != nil {
-		return
-	}
-	_ = r.cmd.Process.Kill()
-	_ = r.cmd.Wait()
-}
+func (r *Redis) Kill() { r.proc.kill() }
 
 // StartRedisCluster starts three masters that share all slots.
 func StartRedisCluster(tb testing.TB, args ...string) []*Redis {
 	tb.Helper()
-	// The port between the nodes is 10000 above the other where it is not set.
-	ports := FreePorts(tb, 6)
 	var nodes []*Redis
 	create := []string{"--cluster", "create"}
-	for i := range 3 {
-		port := ports[i]
-		n := newRedis(tb, port, append([]string{
-			"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", tb.TempDir(),
-			"--cluster-enabled", "yes", "--cluster-port", ports[3+i], "--cluster-node-timeout", "2000",
-		}, args...))
-		n.Restart()
+	for range 3 {
+		n := startRedis(tb, func(port string) []string {
+			// The port between the nodes is 10000 above the other where it is not set.
+			return append(append(
+				common(tb, port),
+				"--cluster-enabled", "yes", "--cluster-port", FreePort(tb), "--cluster-node-timeout", "2000",
+			), args...)
+		})
 		nodes = append(nodes, n)
 		create = append(create, n.Addr)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "redis-cli", append(create, "--cluster-yes")...).CombinedOutput()
 	if err != nil {
@@ -185,16 +204,15 @@ const SentinelMaster = "hookgate"
 func StartSentinel(tb testing.TB, master *Redis) *Redis {
 	tb.Helper()
 	host, masterPort, _ := net.SplitHostPort(master.Addr)
-	port := FreePort(tb)
-	conf := filepath.Join(tb.TempDir(), "sentinel.conf")
-	content := "port " + port + "\nbind 127.0.0.1\ndir " + filepath.Dir(conf) + "\n" +
-		"sentinel monitor " + SentinelMaster + " " + host + " " + masterPort + " 1\n" +
-		"sentinel down-after-milliseconds " + SentinelMaster + " 500\n" +
-		"sentinel failover-timeout " + SentinelMaster + " " + strconv.Itoa(5000) + "\n"
-	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil { // the sentinel writes to it
-		tb.Fatal(err)
-	}
-	s := newRedis(tb, port, []string{conf, "--sentinel"})
-	s.Restart()
-	return s
+	return startRedis(tb, func(port string) []string {
+		conf := filepath.Join(tb.TempDir(), "sentinel.conf")
+		content := "port " + port + "\nbind 127.0.0.1\ndir " + filepath.Dir(conf) + "\n" +
+			"sentinel monitor " + SentinelMaster + " " + host + " " + masterPort + " 1\n" +
+			"sentinel down-after-milliseconds " + SentinelMaster + " 500\n" +
+			"sentinel failover-timeout " + SentinelMaster + " 5000\n"
+		if err := os.WriteFile(conf, []byte(content), 0o600); err != nil { // the sentinel writes to it
+			tb.Fatal(err)
+		}
+		return []string{conf, "--sentinel"}
+	})
 }

@@ -123,7 +123,7 @@ func stall(t *testing.T, s *Store, hold, release func()) {
 	if n := s.Stats().Connections; n > s.opts.PoolSize {
 		t.Errorf("%d connections", n)
 	}
-	if n := runtime.NumGoroutine(); n > 100 {
+	if n := runtime.NumGoroutine(); n > 200 { // the proxy's too, which holds what was given up
 		t.Errorf("%d goroutines", n)
 	}
 	release()
