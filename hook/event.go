@@ -25,6 +25,11 @@ const (
 	HeaderUnverified  = "unverified" // the store was down: nobody looked whether the event was there before
 )
 
+// HeaderNames returns all of them.
+func HeaderNames() []string {
+	return []string{HeaderTraceparent, HeaderTracestate, HeaderUnverified}
+}
+
 // Event is the content of one delivery.
 type Event struct {
 	ID          string            // the idempotency key, 1 to MaxIDLength bytes

@@ -1,0 +1,250 @@
+package rabbitmq
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// The headers of a message. What is zero is left out.
+const (
+	headerPrefix      = "x-hookgate-"
+	headerHook        = headerPrefix + "hook"
+	headerReceivedAt  = headerPrefix + "received-at" // RFC 3339, UTC
+	headerClientIP    = headerPrefix + "client-ip"
+	headerFingerprint = headerPrefix + "fingerprint" // hexadecimal
+	headerAttempt     = headerPrefix + "attempt"
+	headerReplay      = headerPrefix + "replay"
+	headerPublish     = headerPrefix + "publish" // unique, to match what the server returns
+	headerTask        = headerPrefix + "task"    // on the dead letter of a Celery task
+
+	headerFaultKind       = headerPrefix + "fault-kind"
+	headerFaultMessage    = headerPrefix + "fault-message"
+	headerFaultStatus     = headerPrefix + "fault-status"
+	headerFaultTime       = headerPrefix + "fault-time"
+	headerFaultFirst      = headerPrefix + "fault-first"
+	headerFaultViolations = headerPrefix + "fault-violations" // JSON
+	headerOriginExchange  = headerPrefix + "origin-exchange"
+	headerOriginKey       = headerPrefix + "origin-routing-key"
+)
+
+// appID is the app_id of every message.
+const appID = "hookgate"
+
+// maxShort is how many bytes an AMQP short string has at most. The library
+// finds a longer one in the middle of a frame, which ends the connection.
+const maxShort = 255
+
+// Why an event cannot be a message. The texts have none of its content.
+var (
+	errID   = errors.New("rabbitmq: the event ID is empty or longer than 255 bytes")
+	errKey  = errors.New("rabbitmq: the routing key or the name of the queue is longer than 255 bytes")
+	errType = errors.New("rabbitmq: the name of the contract or the media type is longer than 255 bytes")
+)
+
+// message returns an event as its consumer gets it.
+func message(ev *hook.Event) (amqp.Publishing, error) {
+	if ev.Task != "" {
+		return celeryTask(ev)
+	}
+	return plain(ev)
+}
+
+// plain returns an event as it is.
+func plain(ev *hook.Event) (amqp.Publishing, error) {
+	switch {
+	case ev.ID == "" || len(ev.ID) > maxShort:
+		return amqp.Publishing{}, errID
+	case len(routingKey(ev)) > maxShort || len(ev.Queue) > maxShort:
+		return amqp.Publishing{}, errKey
+	case len(ev.Contract) > maxShort || len(ev.ContentType) > maxShort:
+		return amqp.Publishing{}, errType
+	}
+	return amqp.Publishing{
+		MessageId:    ev.ID,
+		Type:         ev.Contract,
+		AppId:        appID,
+		ContentType:  ev.ContentType,
+		DeliveryMode: amqp.Persistent,
+		Timestamp:    ev.ReceivedAt,
+		Headers:      headers(ev),
+		Body:         ev.Body,
+	}, nil
+}
+
+func headers(ev *hook.Event) amqp.Table {
+	h := make(amqp.Table, 6+len(ev.Header))
+	h[headerHook] = ev.Hook
+	h[headerReceivedAt] = ev.ReceivedAt.UTC().Format(time.RFC3339Nano)
+	h[headerFingerprint] = ev.Fingerprint.String()
+	if ev.ClientIP.IsValid() {
+		h[headerClientIP] = ev.ClientIP.String()
+	}
+	if ev.Attempt != 0 {
+		h[headerAttempt] = int64(ev.Attempt)
+	}
+	if ev.Replay != 0 {
+		h[headerReplay] = int64(ev.Replay)
+	}
+	for name, value := range ev.Header {
+		h[wireHeader(name)] = value
+	}
+	return h
+}
+
+// wireHeader returns the name of a header of an event. Those of W3C Trace
+// Context keep theirs, for the tools that know them.
+func wireHeader(name string) string {
+	if name == hook.HeaderTraceparent || name == hook.HeaderTracestate {
+		return name
+	}
+	return headerPrefix + name
+}
+
+// deadLetter returns an event with its fault, and where it was to go.
+func deadLetter(ev *hook.Event, f *hook.Fault, exchange, key string) (amqp.Publishing, error) {
+	msg, err := plain(ev)
+	if err != nil {
+		return msg, err
+	}
+	h := msg.Headers
+	h[headerFaultKind] = string(f.Kind)
+	h[headerFaultMessage] = f.Message
+	h[headerFaultTime] = f.Time.UTC().Format(time.RFC3339Nano)
+	h[headerFaultFirst] = f.First.UTC().Format(time.RFC3339Nano)
+	h[headerOriginExchange] = exchange
+	h[headerOriginKey] = key
+	if f.Status != 0 {
+		h[headerFaultStatus] = int64(f.Status)
+	}
+	if len(f.Violations) > 0 {
+		list, err := json.Marshal(f.Violations)
+		if err != nil {
+			return msg, err
+		}
+		h[headerFaultViolations] = string(list)
+	}
+	if ev.Task != "" {
+		h[headerTask] = ev.Task
+	}
+	return msg, nil
+}
+
+// decode reads a message that Hookgate has published. Another program's has an
+// event with what can be told of it.
+func decode(d *amqp.Delivery) (*hook.Event, *hook.Fault) {
+	h := d.Headers
+	ev := &hook.Event{
+		ID:          d.MessageId,
+		Hook:        text(h, headerHook),
+		RoutingKey:  d.RoutingKey,
+		Contract:    d.Type,
+		ContentType: d.ContentType,
+		Body:        d.Body,
+		ReceivedAt:  moment(h, headerReceivedAt, d.Timestamp),
+		Attempt:     number(h, headerAttempt),
+		Replay:      number(h, headerReplay),
+		Task:        text(h, headerTask),
+		Header:      eventHeader(h),
+	}
+	if ip, err := netip.ParseAddr(text(h, headerClientIP)); err == nil {
+		ev.ClientIP = ip
+	}
+	if fp, err := hex.DecodeString(text(h, headerFingerprint)); err == nil && len(fp) == len(ev.Fingerprint) {
+		copy(ev.Fingerprint[:], fp)
+	}
+	return ev, decodeFault(d)
+}
+
+// decodeFault returns the fault of a dead letter, and nil for other messages.
+// The server's own dead letters have none: theirs is told from x-death.
+func decodeFault(d *amqp.Delivery) *hook.Fault {
+	h := d.Headers
+	kind := text(h, headerFaultKind)
+	if kind == "" {
+		return serverFault(h)
+	}
+	f := &hook.Fault{
+		Kind:    hook.Kind(kind),
+		Message: text(h, headerFaultMessage),
+		Status:  number(h, headerFaultStatus),
+		Attempt: number(h, headerAttempt),
+		Time:    moment(h, headerFaultTime, time.Time{}),
+		First:   moment(h, headerFaultFirst, time.Time{}),
+	}
+	if list := text(h, headerFaultViolations); list != "" {
+		_ = json.Unmarshal([]byte(list), &f.Violations) // what cannot be read is not shown
+	}
+	return f
+}
+
+// serverFault reads x-death (https://www.rabbitmq.com/docs/dlx#effects).
+func serverFault(h amqp.Table) *hook.Fault {
+	deaths, _ := h["x-death"].([]any)
+	if len(deaths) == 0 {
+		return nil
+	}
+	last, _ := deaths[0].(amqp.Table)
+	reason := text(last, "reason")
+	f := &hook.Fault{
+		Kind:    hook.KindExhausted,
+		Message: fmt.Sprintf("the server gave it up: %s in the queue %s", reason, text(last, "queue")),
+		Attempt: number(h, headerAttempt),
+	}
+	if reason == "delivery_limit" {
+		f.Kind = hook.KindPoison
+	}
+	if at, ok := last["time"].(time.Time); ok {
+		f.Time, f.First = at.UTC(), at.UTC()
+	}
+	return f
+}
+
+// eventHeader returns the headers of the closed set of hook.Event.
+func eventHeader(h amqp.Table) map[string]string {
+	var out map[string]string
+	for _, name := range hook.HeaderNames() {
+		if v := text(h, wireHeader(name)); v != "" {
+			if out == nil {
+				out = make(map[string]string)
+			}
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func text(h amqp.Table, name string) string {
+	s, _ := h[name].(string)
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// number reads an integer of any of the widths that clients write.
+func number(h amqp.Table, name string) int {
+	switch v := h[name].(type) {
+	case int64:
+		return int(v)
+	case int32:
+		return int(v)
+	case int16:
+		return int(v)
+	case int:
+		return v
+	}
+	return 0
+}
+
+func moment(h amqp.Table, name string, otherwise time.Time) time.Time {
+	if t, err := time.Parse(time.RFC3339Nano, text(h, name)); err == nil {
+		return t
+	}
+	return otherwise
+}

@@ -1,0 +1,250 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	mathrand "math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// Queue is RabbitMQ as a hook.Queue. It is safe for use by many goroutines.
+type Queue struct {
+	opts     Options
+	logger   *zap.Logger
+	topology *topology
+	links    []*link
+	routes   *routes
+	stats    counters
+
+	next   atomic.Uint64 // counts publishes, to take lanes in turn
+	lanes  atomic.Pointer[[]*lane]
+	server atomic.Uint64 // counts dials
+
+	mu        sync.Mutex // guards what follows, and changes of lanes
+	stop      context.CancelFunc
+	closed    bool
+	wasReady  bool
+	running   sync.WaitGroup // the links
+	followers sync.WaitGroup // waits for late confirmations
+}
+
+// New returns a Queue. It does not connect: Start does.
+func New(opts Options) (*Queue, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	mathrand.Shuffle(len(opts.Servers), func(i, j int) {
+		opts.Servers[i], opts.Servers[j] = opts.Servers[j], opts.Servers[i]
+	})
+	q := &Queue{opts: opts, logger: opts.Logger}
+	q.routes = newRoutes(NamesOf(opts.Prefix))
+	q.topology = newTopology(q)
+	q.lanes.Store(new([]*lane))
+	for range opts.Connections {
+		q.links = append(q.links, newLink(q))
+	}
+	return q, nil
+}
+
+// Start begins to connect, and returns at once. It may be called again.
+func (q *Queue) Start() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return errClosed
+	}
+	if q.stop != nil {
+		return nil
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	q.stop = stop
+	for _, l := range q.links {
+		q.running.Go(func() { l.run(ctx) })
+	}
+	return nil
+}
+
+// Close waits, as long as ctx allows, for what is not confirmed yet, and ends
+// the connections. It may be called again.
+func (q *Queue) Close(ctx context.Context) error {
+	q.mu.Lock()
+	stop, first := q.stop, !q.closed
+	q.closed = true
+	q.mu.Unlock()
+	if !first || stop == nil {
+		return nil
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for q.Stats().Outstanding > 0 && ctx.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	stop()
+	q.running.Wait() // bounded: sockets are closed
+	q.followers.Wait()
+	return nil
+}
+
+// nextServer returns the servers in turn.
+func (q *Queue) nextServer() Server {
+	return q.opts.Servers[int(q.server.Add(1)-1)%len(q.opts.Servers)]
+}
+
+// add lets messages go to a lane.
+func (q *Queue) add(ln *lane) {
+	q.mu.Lock()
+	lanes := append(slices.Clone(*q.lanes.Load()), ln)
+	q.lanes.Store(&lanes)
+	q.mu.Unlock()
+	q.changed()
+}
+
+// remove lets nothing more go to a lane.
+func (q *Queue) remove(ln *lane) {
+	q.mu.Lock()
+	lanes := slices.DeleteFunc(slices.Clone(*q.lanes.Load()), func(l *lane) bool { return l == ln })
+	q.lanes.Store(&lanes)
+	q.mu.Unlock()
+	q.changed()
+}
+
+// changed logs when the queue becomes usable, and when it is not any more.
+func (q *Queue) changed() {
+	err := q.Ready()
+	q.mu.Lock()
+	before := q.wasReady
+	q.wasReady = err == nil
+	closed := q.closed
+	q.mu.Unlock()
+	switch {
+	case closed || before == (err == nil):
+	case err == nil:
+		q.logger.Info("RabbitMQ can be used")
+	default:
+		q.logger.Warn("RabbitMQ cannot be used", zap.Error(err))
+	}
+}
+
+// Ready implements hook.Queue.
+func (q *Queue) Ready() error {
+	now := time.Now()
+	if err := q.connected(now); err != nil {
+		return err
+	}
+	return q.routes.events.ready(now)
+}
+
+// connected returns nil if a message can be written, or why not.
+func (q *Queue) connected(now time.Time) error {
+	q.mu.Lock()
+	started, closed := q.stop != nil, q.closed
+	q.mu.Unlock()
+	switch {
+	case closed:
+		return errClosed
+	case !started:
+		return errNotStarted
+	}
+	for _, ln := range *q.lanes.Load() {
+		if ln.link.ready(now) == nil {
+			return nil
+		}
+	}
+	var err error
+	for _, l := range q.links {
+		if err = l.ready(now); err != nil {
+			return err
+		}
+	}
+	return errNotYet
+}
+
+// Publish implements hook.Queue.
+func (q *Queue) Publish(ctx context.Context, ev *hook.Event) (hook.Receipt, error) {
+	t, key := q.routes.of(ev)
+	msg, err := message(ev)
+	if err != nil {
+		return hook.Receipt{}, err
+	}
+	return hook.Receipt{}, q.send(ctx, newOutgoing(t, key, msg))
+}
+
+// Park implements hook.Queue.
+func (q *Queue) Park(ctx context.Context, ev *hook.Event, f hook.Fault) (hook.Receipt, error) {
+	t, key := q.routes.of(ev)
+	msg, err := deadLetter(ev, &f, t.exchange, key)
+	if err != nil {
+		return hook.Receipt{}, err
+	}
+	return hook.Receipt{}, q.send(ctx, newOutgoing(q.routes.dead, routingKey(ev), msg))
+}
+
+// send writes a message and waits for its confirmation.
+func (q *Queue) send(ctx context.Context, o *outgoing) error {
+	if err := o.target.admit(time.Now()); err != nil {
+		return unavailable(err)
+	}
+	for {
+		ln, err := q.enqueue(o)
+		if err != nil {
+			return unavailable(err)
+		}
+		retry, err := ln.await(ctx, o)
+		if !retry {
+			return err
+		}
+		o = newOutgoing(o.target, o.key, o.msg)
+	}
+}
+
+// enqueue puts a message into a lane that can be used.
+func (q *Queue) enqueue(o *outgoing) (*lane, error) {
+	lanes := *q.lanes.Load()
+	now := time.Now()
+	usable := false
+	first := q.next.Add(1)
+	for i := range lanes {
+		ln := lanes[(first+uint64(i))%uint64(len(lanes))]
+		if ln.link.ready(now) != nil {
+			continue
+		}
+		usable = true
+		select {
+		case ln.in <- o:
+			return ln, nil
+		default:
+		}
+	}
+	if usable {
+		return nil, errFull
+	}
+	if err := q.connected(now); err != nil {
+		return nil, err
+	}
+	return nil, errNotYet
+}
+
+// targets returns everything that messages may be sent to.
+func (q *Queue) targets() []*target { return q.routes.all() }
+
+// newID returns a short random name.
+func newID() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// Interface guard
+var _ hook.Queue = (*Queue)(nil)
