@@ -37,11 +37,17 @@ func init() {
 //
 //   - 2xx: the ID is remembered, and the same event again is answered 200
 //     duplicate
-//   - any other answer, or an error before the request was sent on: the ID is
-//     free again
-//   - a timeout, a reset or a panic after that: nobody knows whether the event
-//     had its effect. The answer is outcome_unknown, and the ID is free when
-//     the lease has run out.
+//   - any other answer, or an error that only a request which was not sent on
+//     can have: the ID is free again
+//   - any other error, a panic, or a sender that hung up: nobody knows whether
+//     the event had its effect. The answer is outcome_unknown, and the ID is
+//     free when the lease has run out.
+//
+// An error is of the second kind only while no handler behind it had a
+// connection to anywhere: a 4xx, one of Hookgate's own but deadline_exceeded,
+// and reverse_proxy's where it found no upstream, or none that took the
+// connection. So forward_auth belongs before webhook_dedup: behind it, its
+// connection leaves what fails later in doubt.
 //
 // An event ID counts within the hook that webhook_validate or fail_fast names:
 // routes with one name share their IDs, wherever they are. Without a name it

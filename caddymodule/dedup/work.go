@@ -7,14 +7,11 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/caddymodule/request"
 	"github.com/hookgate/hookgate/hook"
 )
-
-// statusClientClosed is what reverse_proxy answers when its client is gone.
-const statusClientClosed = 499
 
 // work is the handlers behind webhook_dedup, run under a claim.
 type work struct {
@@ -23,6 +20,7 @@ type work struct {
 	next  caddyhttp.Handler
 	state *request.State
 
+	wire     wire
 	rec      recorder
 	passed   error // what next returned, to be returned as it is
 	panicked any   // what next panicked with, once its outcome was settled
@@ -32,6 +30,9 @@ type work struct {
 // the event was not taken.
 var errNotDone = errors.New("the answer was not a 2xx")
 
+// errSenderGone is why work stopped that had no deadline of its own.
+var errSenderGone = errors.New("the sender hung up before the answer")
+
 // run implements the work of accept.Core: nil commits, a *hook.InDoubt leaves
 // the claim alone, any other error releases it.
 func (k *work) run(ctx context.Context) error {
@@ -39,21 +40,24 @@ func (k *work) run(ctx context.Context) error {
 	defer cancel()
 	k.state.Claimed = true
 	k.rec.ResponseWriterWrapper = &caddyhttp.ResponseWriterWrapper{ResponseWriter: k.w}
-	err := k.serve(ctx)
+	err := k.serve(k.wire.watch(ctx))
 
 	if k.rec.status != 0 {
 		// The header is out: it tells what became of the event, even if the
 		// rest of the answer was cut off.
 		k.passed = err
-		if k.rec.success() {
+		switch {
+		case k.rec.success():
 			return nil
+		case k.rec.status == statusClientClosed: // no answer of the upstream
+			return &hook.InDoubt{Cause: errSenderGone}
 		}
 		return errNotDone
 	}
-	switch {
-	case err == nil:
-		return &hook.Error{Code: hook.CodeMisconfigured, Detail: "no handler behind webhook_dedup answered"}
-	case definite(err):
+	if err == nil {
+		err = problem.Error(&hook.Error{Code: hook.CodeMisconfigured, Detail: "no handler behind webhook_dedup answered"})
+	}
+	if k.wire.definite(err) {
 		k.passed = err
 		return err
 	}
@@ -89,29 +93,6 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 		return ctx, func() {}
 	}
 	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
-}
-
-// definite reports whether an error says for certain that the request did not
-// have its effect: it was not sent on, or was refused.
-func definite(err error) bool {
-	if _, ok := errors.AsType[*hook.InDoubt](err); ok {
-		return false
-	}
-	if _, ok := errors.AsType[reverseproxy.DialError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*hook.Error](err); ok {
-		return true
-	}
-	he, ok := errors.AsType[caddyhttp.HandlerError](err)
-	if !ok {
-		return false
-	}
-	switch he.StatusCode {
-	case 0, statusClientClosed, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return false
-	}
-	return true
 }
 
 // answered reports whether the sender has an answer from next.

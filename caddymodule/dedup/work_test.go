@@ -7,10 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/caddymodule/request"
@@ -23,6 +26,20 @@ func TestTheAnswerOfTheWorkDecides(t *testing.T) {
 	}
 	fail := func(err error) caddyhttp.HandlerFunc {
 		return func(http.ResponseWriter, *http.Request) error { return err }
+	}
+	// using fails after what a transport reports of its connections.
+	using := func(reports string, err error) caddyhttp.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) error {
+			trace := httptrace.ContextClientTrace(r.Context())
+			for report := range strings.FieldsSeq(reports) {
+				if report == "used" {
+					trace.GotConn(httptrace.GotConnInfo{})
+				} else {
+					trace.GetConn("127.0.0.1:1")
+				}
+			}
+			return err
+		}
 	}
 	for _, tc := range []struct {
 		name string
@@ -50,7 +67,19 @@ func TestTheAnswerOfTheWorkDecides(t *testing.T) {
 		}, "commit"},
 		{"no answer", fail(nil), "release"},
 		{"a refusal before", fail(caddyhttp.Error(413, nil)), "release"},
-		{"no upstream", fail(caddyhttp.Error(503, nil)), "release"},
+		{"no upstream", fail(caddyhttp.Error(503, errors.New(noUpstream))), "release"},
+		{"an unavailable something", fail(caddyhttp.Error(503, errors.New("x"))), "doubt"},
+		{"an error of a route", fail(caddyhttp.Error(500, errors.New("x"))), "doubt"},
+		{"nobody to connect to", using("asked", reverseproxy.NewDialError(errors.New("refused"))), "release"},
+		{"nobody to connect to, by a transport that reports nothing", fail(reverseproxy.NewDialError(errors.New("refused"))), "doubt"},
+		{"nobody to connect to in the second attempt", using("asked used asked", reverseproxy.NewDialError(errors.New("refused"))), "doubt"},
+		{"a deadline while connecting", using("asked", fmt.Errorf("%w: %w", context.DeadlineExceeded, reverseproxy.NewDialError(errors.New("refused")))), "release"},
+		{"a deadline", fail(problem.Error(&hook.Error{Code: hook.CodeDeadlineExceeded})), "doubt"},
+		{"something of ours", fail(problem.Error(&hook.Error{Code: hook.CodeInternal})), "doubt"},
+		{"a refusal after the request was sent on", using("asked used", caddyhttp.Error(413, nil)), "doubt"},
+		{"a refusal of the queue after the request was sent on", using("asked used", problem.Error(hook.ErrUnavailable)), "doubt"},
+		{"no answer after the request was sent on", using("asked used", nil), "doubt"},
+		{"a client that is gone, answered by reverse_proxy", answer(499), "doubt"},
 		{"a queue that is not there", fail(problem.Error(hook.ErrUnavailable)), "release"},
 		{"a refusal of the queue", fail(problem.Error(&hook.Error{Code: hook.CodeQueueUnavailable})), "release"},
 		{"a bad gateway", fail(caddyhttp.Error(502, io.EOF)), "doubt"},
