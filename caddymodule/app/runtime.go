@@ -37,7 +37,7 @@ type Runtime struct {
 }
 
 func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error) {
-	rt := &Runtime{dataDir: env.DataDir, logger: env.Logger, idle: make(chan struct{}), started: make(chan struct{})}
+	rt := &Runtime{dataDir: env.DataDir, logger: env.Logger, idle: make(chan struct{}), started: make(chan struct{}), handover: new(handover)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, rt.release())
@@ -64,6 +64,9 @@ func (rt *Runtime) start() error {
 		if err := h.Start(); err != nil {
 			return err
 		}
+	}
+	for _, s := range rt.handover.servers {
+		warnOfStrays(rt.logger, s)
 	}
 	close(rt.started)
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
