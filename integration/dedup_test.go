@@ -351,3 +351,30 @@ func TestTheSameIDOnAnotherRouteIsAnotherEvent(t *testing.T) {
 		t.Errorf("another route of the same name: %d %s", a.status, a.raw)
 	}
 }
+
+// To keep an event for a person needs webhook_publish. An upstream must not get
+// what does not meet the contract, least of all without a claim.
+func TestAnEventToBeParkedIsNotPassedOn(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(fmt.Sprintf(`	route %s {
+		webhook_validate {
+			contract pe-action-map
+			event_id header Idempotency-Key
+			on_contract_violation park
+		}
+		webhook_dedup
+		reverse_proxy %s
+	}
+	handle_errors {
+		webhook_problem
+	}`, filterPath, up.addr)))
+	for range 2 {
+		a := s.ask("invalid", "201")
+		if a.status != 503 || a.code() != "misconfigured" || !strings.Contains(a.raw, "on_contract_violation") {
+			t.Errorf("got %d %s", a.status, a.raw)
+		}
+	}
+	if n := up.times("invalid"); n != 0 {
+		t.Errorf("the upstream took it %d times", n)
+	}
+}

@@ -56,6 +56,11 @@ func init() {
 // event. Give routes a name where a sender may come back by another host or
 // path.
 //
+// An event that does not meet its contract is not passed on. Where
+// webhook_validate would have it kept for a person (on_contract_violation
+// park), the answer is 503 misconfigured: that needs webhook_publish, which
+// claims by itself, and no webhook_dedup.
+//
 // A second request while the first runs waits for it a moment, and is then
 // answered 503 in_flight. Other errors: 409 conflict for another body under
 // the same ID, 503 store_unavailable, draining and misconfigured.
@@ -115,9 +120,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		})
 	}
 	if st.Park != nil {
-		// What is kept for a person leaves its event ID free for a corrected
-		// resend.
-		return next.ServeHTTP(w, r)
+		// Whatever is behind would run an invalid event, and run it again with
+		// each attempt: nothing is claimed for it. Only webhook_publish keeps
+		// events for a person, and it needs no claim of ours.
+		return problem.Error(&hook.Error{
+			Code:   hook.CodeMisconfigured,
+			Detail: "webhook_dedup has nowhere to keep an invalid event: set on_contract_violation reject, or use webhook_publish without webhook_dedup",
+		})
 	}
 	leave, err := h.runtime.Enter(r.Context())
 	if err != nil {

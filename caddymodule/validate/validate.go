@@ -65,7 +65,8 @@ type Handler struct {
 	AnyMediaType bool `json:"any_media_type,omitempty"`
 
 	// What happens to an event that does not meet its contract: park or
-	// reject. Default: reject.
+	// reject. To park needs webhook_publish next, which keeps the event for a
+	// person; webhook_dedup refuses to pass such an event on. Default: reject.
 	OnContractViolation string `json:"on_contract_violation,omitempty"`
 
 	// How old the contract's timestamp may be; it may be 5 minutes ahead of
