@@ -23,7 +23,7 @@ func decodeEnvelope(b []byte) (hook.Entry, error) {
 	if b[0] != envelopeVersion {
 		return hook.Entry{}, fmt.Errorf("%w: version %d", errEnvelope, b[0])
 	}
-	if b[1] > flagFault {
+	if b[1]&^(flagFault|flagRoute) != 0 {
 		return hook.Entry{}, fmt.Errorf("%w: flags %d", errEnvelope, b[1])
 	}
 	d := decoder{b: b[2:]}
@@ -41,7 +41,12 @@ func decodeEnvelope(b []byte) (hook.Entry, error) {
 	ev.Attempt = d.count()
 	ev.Replay = d.count()
 	ev.Header = d.header()
-	if b[1] == flagFault {
+	if b[1]&flagRoute != 0 {
+		if ev.Queue, ev.Task = d.string(), d.string(); !hasRoute(ev) {
+			d.fail() // the flag would be a second form
+		}
+	}
+	if b[1]&flagFault != 0 {
 		e.Fault = d.fault()
 	}
 	ev.Body = append([]byte(nil), d.bytes()...)

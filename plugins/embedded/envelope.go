@@ -13,12 +13,13 @@ import (
 
 // An envelope is an event as the file has it:
 //
-//	version (1 byte), flags (1 byte: 1 for a fault)
+//	version (1 byte), flags (1 byte: 1 for a fault, 2 for a queue or a task)
 //	time it came in
 //	ID, hook, routing key, contract, content type (strings)
 //	fingerprint (32 bytes), time received, client IP (string: netip's binary form)
 //	attempt, replay (uvarint)
 //	header: number, then names and values (strings), names ascending
+//	with a queue or a task: queue, task (strings)
 //	with a fault: kind, message (strings); violations: number, then pointers
 //	    and codes (strings); status, attempt (uvarint); retry after (varint,
 //	    nanoseconds); time, first time
@@ -30,6 +31,7 @@ import (
 const (
 	envelopeVersion = 1
 	flagFault       = 1
+	flagRoute       = 2 // files from before there were queues and tasks do not have it
 )
 
 // maxEnvelope is the largest envelope, in bytes.
@@ -55,7 +57,10 @@ func appendEnvelope(b []byte, at time.Time, ev *hook.Event, f *hook.Fault) ([]by
 	start := len(b)
 	flags := byte(0)
 	if f != nil {
-		flags = flagFault
+		flags |= flagFault
+	}
+	if hasRoute(ev) {
+		flags |= flagRoute
 	}
 	e.b = append(e.b, envelopeVersion, flags)
 	e.time(at)
@@ -73,6 +78,10 @@ func appendEnvelope(b []byte, at time.Time, ev *hook.Event, f *hook.Fault) ([]by
 		e.string(name)
 		e.string(ev.Header[name])
 	}
+	if hasRoute(ev) {
+		e.string(ev.Queue)
+		e.string(ev.Task)
+	}
 	if f != nil {
 		e.fault(f)
 	}
@@ -85,6 +94,9 @@ func appendEnvelope(b []byte, at time.Time, ev *hook.Event, f *hook.Fault) ([]by
 	}
 	return e.b, nil
 }
+
+// hasRoute reports whether an event names where it goes beside its routing key.
+func hasRoute(ev *hook.Event) bool { return ev.Queue != "" || ev.Task != "" }
 
 // encoder appends values to b and keeps the first error.
 type encoder struct {

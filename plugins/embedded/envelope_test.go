@@ -16,7 +16,7 @@ var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 func fullEvent() *hook.Event {
 	return &hook.Event{
-		ID: "evt_1", Hook: "h", RoutingKey: "r", Contract: "c@1", ContentType: "application/json",
+		ID: "evt_1", Hook: "h", RoutingKey: "r", Queue: "q", Task: "app.tasks.take", Contract: "c@1", ContentType: "application/json",
 		Body:        []byte("{\"a\":\x00\xff 1}\n"),
 		Fingerprint: hook.Fingerprint{1, 2, 31: 3},
 		ReceivedAt:  time.Date(2026, 5, 14, 18, 32, 11, 450000001, time.UTC),
@@ -39,6 +39,10 @@ func envelopes(t testing.TB) map[string]hook.Entry {
 	t.Helper()
 	v4 := fullEvent()
 	v4.ClientIP = netip.MustParseAddr("192.0.2.1")
+	queue, task := fullEvent(), fullEvent()
+	queue.Task, task.Queue = "", ""
+	noRoute := fullEvent()
+	noRoute.Queue, noRoute.Task = "", ""
 	large := fullEvent()
 	large.Body = bytes.Repeat([]byte("x"), 100_000)
 	at := time.Date(2026, 5, 14, 18, 32, 12, 0, time.UTC)
@@ -47,6 +51,10 @@ func envelopes(t testing.TB) map[string]hook.Entry {
 		"a dead letter with every field":  {At: at, Event: v4, Fault: fullFault()},
 		"an event with nothing but an ID": {Event: &hook.Event{ID: "x"}},
 		"a fault with nothing in it":      {Event: &hook.Event{ID: "x"}, Fault: &hook.Fault{}},
+		"an event with a queue alone":     {At: at, Event: queue},
+		"a dead letter with a task alone": {At: at, Event: task, Fault: fullFault()},
+		"an event with neither":           {At: at, Event: noRoute},
+		"a dead letter with neither":      {At: at, Event: noRoute, Fault: fullFault()},
 		"a large body":                    {At: at, Event: large},
 	}
 }
@@ -77,15 +85,50 @@ func TestAnEnvelopeComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// The bytes are in files: what is written today must be these, and what was
+// written before there were queues and tasks is the first and the third.
 func TestTheFormOfAnEnvelopeIsStable(t *testing.T) {
-	ev := &hook.Event{ID: "i", Hook: "h", Body: []byte("{}"), ReceivedAt: time.Unix(2, 3), ClientIP: netip.MustParseAddr("1.2.3.4")}
-	b, err := appendEnvelope(nil, time.Unix(1, 0), ev, nil)
-	if err != nil {
-		t.Fatal(err)
+	front := "\x02\x00" + "\x01i\x01h\x00\x00\x00" + strings.Repeat("\x00", 32) + "\x04\x03" + "\x04\x01\x02\x03\x04" + "\x00\x00\x00"
+	fault := "\x07invalid\x01m" + "\x01\x02/a\x07missing" + "\xf7\x03\x01" + "\x04" + "\x06\x00" + "\x08\x05"
+	for _, tc := range []struct {
+		name        string
+		queue, task string
+		fault       *hook.Fault
+		want        string
+	}{
+		{"an event", "", "", nil, "\x01\x00" + front + "\x02{}"},
+		{"an event with a queue and a task", "q", "a.b", nil, "\x01\x02" + front + "\x01q\x03a.b" + "\x02{}"},
+		{"a dead letter", "", "", goldenFault(), "\x01\x01" + front + fault + "\x02{}"},
+		{"a dead letter with a queue", "q", "", goldenFault(), "\x01\x03" + front + "\x01q\x00" + fault + "\x02{}"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ev := &hook.Event{
+				ID: "i", Hook: "h", Queue: tc.queue, Task: tc.task, Body: []byte("{}"),
+				ReceivedAt: time.Unix(2, 3).UTC(), ClientIP: netip.MustParseAddr("1.2.3.4"),
+			}
+			b, err := appendEnvelope(nil, time.Unix(1, 0), ev, tc.fault)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(b) != tc.want {
+				t.Errorf("%q, want %q", b, tc.want)
+			}
+			got, err := decodeEnvelope([]byte(tc.want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := hook.Entry{At: time.Unix(1, 0).UTC(), Event: ev, Fault: tc.fault}
+			if diff := cmp.Diff(want, got, compareAddr); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
-	want := "\x01\x00" + "\x02\x00" + "\x01i\x01h\x00\x00\x00" + strings.Repeat("\x00", 32) + "\x04\x03" + "\x04\x01\x02\x03\x04" + "\x00\x00\x00" + "\x02{}"
-	if string(b) != want {
-		t.Errorf("%q, want %q", b, want)
+}
+
+func goldenFault() *hook.Fault {
+	return &hook.Fault{
+		Kind: hook.KindInvalid, Message: "m", Violations: []hook.Violation{{Pointer: "/a", Code: "missing"}},
+		Status: 503, Attempt: 1, RetryAfter: 2, Time: time.Unix(3, 0).UTC(), First: time.Unix(4, 5).UTC(),
 	}
 }
 
@@ -103,7 +146,9 @@ func TestWhatIsNotAnEnvelopeIsRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing":                       nil,
 		"a newer version":               append([]byte{2}, good[1:]...),
-		"unknown flags":                 append([]byte{1, 2}, good[2:]...),
+		"unknown flags":                 append([]byte{1, 4}, good[2:]...),
+		"a route that is not there":     append([]byte{1, 2}, good[2:]...),
+		"a route with nothing in it":    append(append([]byte{1, 2}, good[2:len(good)-1]...), 0, 0, 0),
 		"an empty ID":                   append(bytes.Clone(good[:4]), append([]byte{0}, good[6:]...)...),
 		"a length in more bytes":        change("\x01i", "\x81\x00i"),
 		"a length beyond the end":       change("\x01i", "\xff\xff\xff\xff\x0fi"),
@@ -149,6 +194,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Add([]byte{envelopeVersion, flagFault})
+	f.Add([]byte{envelopeVersion, flagFault | flagRoute})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := decodeEnvelope(b)
 		if err != nil {
