@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -100,18 +102,45 @@ func (q *EmbeddedQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 var files = caddy.NewUsagePool()
 
 // file is an entry of files.
-type file struct{ db *embedded.DB }
+type file struct {
+	db *embedded.DB
+
+	mu     sync.Mutex
+	bounds []*embeddedHandle // those that bound its size; the last one counts
+}
 
 // Destruct implements caddy.Destructor, when the last user has left.
-func (f file) Destruct() error {
+func (f *file) Destruct() error {
 	ctx, cancel := drainContext()
 	defer cancel()
 	return f.db.Close(ctx)
 }
 
+// bound lets a handle bound the size of the file. While another one does, it
+// has to wait until its config runs: one that fails to start changes nothing.
+func (f *file) bound(h *embeddedHandle, runs bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.bounds, h) || len(f.bounds) > 0 && !runs {
+		return
+	}
+	f.bounds = append(f.bounds, h)
+	f.db.SetMaxSize(h.maxSize)
+}
+
+// unbound takes back what bound did.
+func (f *file) unbound(h *embeddedHandle) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bounds = slices.DeleteFunc(f.bounds, func(other *embeddedHandle) bool { return other == h })
+	if n := len(f.bounds); n > 0 {
+		f.db.SetMaxSize(f.bounds[n-1].maxSize)
+	}
+}
+
 // embeddedHandle is one config's hold on a file, as a store or as a queue.
 type embeddedHandle struct {
-	db      *embedded.DB
+	*file
 	path    string
 	maxSize int64 // 0: leave it to the queue
 }
@@ -120,24 +149,32 @@ func acquire(env Env) (*embeddedHandle, error) {
 	path := filepath.Join(env.DataDir, EmbeddedFile)
 	v, _, err := files.LoadOrNew(path, func() (caddy.Destructor, error) {
 		db, err := embedded.New(embedded.Options{Path: path, Logger: env.Logger})
-		return file{db}, err
+		return &file{db: db}, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	return &embeddedHandle{db: v.(file).db, path: path}, nil
+	return &embeddedHandle{file: v.(*file), path: path}, nil
 }
 
 // Start implements Handle.
 func (h *embeddedHandle) Start() error {
 	if h.maxSize > 0 {
-		h.db.SetMaxSize(h.maxSize)
+		h.bound(h, false)
 	}
 	return h.db.Start()
 }
 
+// Running implements runner.
+func (h *embeddedHandle) Running() {
+	if h.maxSize > 0 {
+		h.bound(h, true)
+	}
+}
+
 // Release implements Handle.
 func (h *embeddedHandle) Release() error {
+	h.unbound(h)
 	_, err := files.Delete(h.path)
 	return err
 }
@@ -145,6 +182,7 @@ func (h *embeddedHandle) Release() error {
 // Interface guards
 var (
 	_ StoreDriver           = (*EmbeddedStore)(nil)
+	_ runner                = (*embeddedHandle)(nil)
 	_ QueueDriver           = (*EmbeddedQueue)(nil)
 	_ caddyfile.Unmarshaler = (*EmbeddedStore)(nil)
 	_ caddyfile.Unmarshaler = (*EmbeddedQueue)(nil)

@@ -44,6 +44,7 @@ const (
 // the event that Caddy emits before it stops them.
 type handover struct {
 	servers []*caddyhttp.Server // while the config is provisioned
+	running []func()            // called when all of the config has started
 
 	mu     sync.Mutex
 	unread map[net.Conn]struct{} // accepted, and not read from
@@ -55,8 +56,21 @@ func newHandover(ctx caddy.Context) (*handover, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ho, events.(*caddyevents.App).On("stopping", ho)
+	return ho, events.(*caddyevents.App).Subscribe(&caddyevents.Subscription{
+		Events:   []string{eventStarted, eventStopping},
+		Handlers: []caddyevents.Handler{ho},
+	})
 }
+
+// The events that Caddy emits when all apps of a config have started, and
+// before it stops them. A config that fails to start has neither.
+const (
+	eventStarted  = "started"
+	eventStopping = "stopping"
+)
+
+// onRunning has fn called when all of the config has started.
+func (ho *handover) onRunning(fn func()) { ho.running = append(ho.running, fn) }
 
 // watch follows the connections of a server.
 func (ho *handover) watch(s *caddyhttp.Server) {
@@ -75,9 +89,22 @@ func (ho *handover) watch(s *caddyhttp.Server) {
 	})
 }
 
-// Handle implements caddyevents.Handler. It is called before the config is
-// stopped; in a reload the new one serves already.
-func (ho *handover) Handle(context.Context, caddy.Event) error {
+// Handle implements caddyevents.Handler.
+func (ho *handover) Handle(_ context.Context, e caddy.Event) error {
+	switch e.Name() {
+	case eventStarted:
+		for _, fn := range ho.running {
+			fn()
+		}
+	case eventStopping:
+		ho.stop()
+	}
+	return nil
+}
+
+// stop is called before the config is stopped; in a reload the new one serves
+// already.
+func (ho *handover) stop() {
 	for _, s := range ho.servers {
 		for _, l := range s.Listeners() {
 			if tcp, ok := tcpListener(l); ok {
@@ -89,7 +116,6 @@ func (ho *handover) Handle(context.Context, caddy.Event) error {
 	for elapsed := time.Duration(0); elapsed < accepting || ho.waiting() > 0 && elapsed < patience; elapsed = time.Since(begin) {
 		time.Sleep(lookEvery)
 	}
-	return nil
 }
 
 // closeInLull closes a listener when nobody waits to be accepted. Caddy's own

@@ -41,7 +41,7 @@ func (*embeddedCollector) Collect(ch chan<- prometheus.Metric) {
 	var sum embedded.Stats
 	open := false
 	files.Range(func(_, v any) bool {
-		s := v.(file).db.Stats()
+		s := v.(*file).db.Stats()
 		sum.Ready += s.Ready
 		sum.Dead += s.Dead
 		sum.Keys += s.Keys

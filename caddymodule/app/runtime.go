@@ -68,9 +68,22 @@ func (rt *Runtime) start() error {
 	for _, s := range rt.handover.servers {
 		warnOfStrays(rt.logger, s)
 	}
+	rt.handover.onRunning(rt.running)
 	close(rt.started)
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
 	return nil
+}
+
+// runner is a Handle that wants to know that its config runs: another app of
+// it may still fail to start after this one.
+type runner interface{ Running() }
+
+func (rt *Runtime) running() {
+	for _, h := range rt.handles {
+		if r, ok := h.(runner); ok {
+			r.Running()
+		}
+	}
 }
 
 // linger is how long a replaced runtime still takes requests. Caddy cleans up a
