@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/caddymodule/request"
 )
 
 func init() {
@@ -73,6 +74,9 @@ func makeRule(d *caddyfile.Dispenser, args []string) (Rule, error) {
 			return Rule{}, d.Errf("header needs the name of a header field and a secret")
 		}
 		rule.Header, rule.Secrets = args[1], args[2:]
+		if err := request.CheckFieldName(rule.Header); err != nil {
+			return Rule{}, d.Errf("header: %v", err)
+		}
 	}
 	if err := rule.check(); err != nil {
 		return Rule{}, d.Errf("%v", err)

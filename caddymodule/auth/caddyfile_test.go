@@ -61,6 +61,8 @@ func TestTheDirectiveRefuses(t *testing.T) {
 		{"a header name with a space", `webhook_auth header "X A" {env.A}`, `"X A" is no name of a header field`},
 		{"a header name that is a placeholder", `webhook_auth header {env.N} {env.A}`, `"{env.N}" is no name of a header field`},
 		{"a header name that is not ASCII", `webhook_auth header Schlüssel {env.A}`, `is no name of a header field`},
+		{"a header name with an underscore", `webhook_auth header X_Edge_Token {env.A}`, `"X_Edge_Token": Caddy and other proxies drop`},
+		{"a header name with a dot in a block", "webhook_auth {\n\theader X.Edge {env.A}\n}", `"X.Edge": Caddy and other proxies drop`},
 		{"a signature without a secret", `webhook_auth hub_signature`, "hub_signature needs one secret, or two"},
 		{"Standard Webhooks without a secret", "webhook_auth {\n\tstandard_webhooks\n}", "standard_webhooks needs one secret, or two"},
 		{"three secrets of a header", `webhook_auth header X-A {env.A} {env.B} {env.C}`, "header needs one secret, or two"},

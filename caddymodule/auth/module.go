@@ -27,8 +27,9 @@ func init() {
 // next. Signatures are checked on the raw body, before anything is read into
 // it, and only after the rules that need no body.
 //
-// Caddy drops header fields with an underscore or a dot in their names unless
-// the server is told to expect them: a rule for one of those never passes.
+// Caddy, unless its server is told to expect them, and other proxies drop
+// header fields with an underscore or a dot in their names. A rule for one of
+// those would refuse everybody, so it is refused itself.
 //
 // Errors: 401 unauthorized, which does not say what was wrong, 401 stale for a
 // right signature of another time, and those of reading the body, such as 413.
@@ -64,6 +65,11 @@ func (h *Handler) Provision(caddy.Context) error {
 		v, err := h.Rules[i].verifier()
 		if err != nil {
 			return fmt.Errorf("webhook_auth: %w", err)
+		}
+		if h.Rules[i].Scheme == SchemeHeader {
+			if err := request.CheckFieldName(h.Rules[i].Header); err != nil {
+				return fmt.Errorf("webhook_auth: %w", err)
+			}
 		}
 		if v.needsBody() {
 			later = append(later, v)

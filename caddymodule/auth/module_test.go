@@ -285,3 +285,15 @@ func TestAProvisionedHandlersJSONHoldsNoSecret(t *testing.T) {
 		t.Errorf("got %s, %v", data, err)
 	}
 }
+
+func TestARuleForAHeaderThatNeverArrivesIsRefused(t *testing.T) {
+	t.Setenv("HOOKGATE_TEST_SECRET", "s")
+	for _, name := range []string{"X_Edge_Token", "X.Edge.Token", "X Edge"} {
+		h := &Handler{Rules: []Rule{{Scheme: SchemeHeader, Header: name, Secrets: []string{"{env.HOOKGATE_TEST_SECRET}"}}}}
+		ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+		if err := h.Provision(ctx); err == nil || !strings.Contains(err.Error(), "webhook_auth: ") {
+			t.Errorf("%q: %v", name, err)
+		}
+		cancel()
+	}
+}

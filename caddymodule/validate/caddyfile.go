@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/caddymodule/request"
 )
 
 func init() {
@@ -73,7 +74,13 @@ func (h *Handler) ParseEventID(d *caddyfile.Dispenser) error {
 	h.EventID = new(EventID)
 	switch first {
 	case "header":
-		return parse.String(&h.EventID.Header)(d)
+		if err := parse.String(&h.EventID.Header)(d); err != nil {
+			return err
+		}
+		if err := request.CheckFieldName(h.EventID.Header); err != nil {
+			return d.Errf("event_id: %v", err)
+		}
+		return nil
 	case "body":
 		h.EventID.Body = true
 		return nil

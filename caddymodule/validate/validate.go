@@ -24,9 +24,6 @@ const (
 	Reject = "reject"
 )
 
-// futureSkew is how far ahead of ours the sender's clock may be.
-const futureSkew = 5 * time.Minute
-
 func init() {
 	caddy.RegisterModule(new(Handler))
 }
@@ -70,7 +67,8 @@ type Handler struct {
 	OnContractViolation string `json:"on_contract_violation,omitempty"`
 
 	// How old the contract's timestamp may be; it may be 5 minutes ahead of
-	// our clock. Default: not checked.
+	// our clock. The contract must say where the timestamp is. Default: not
+	// checked.
 	MaxEventAge caddy.Duration `json:"max_event_age,omitempty"`
 
 	reader   *contract.Reader
@@ -83,7 +81,8 @@ type EventID struct {
 	// JSON Pointers (RFC 6901) into the body; several are joined by a slash.
 	Pointers []string `json:"pointers,omitempty"`
 
-	// The name of a header field.
+	// The name of a header field, without an underscore or a dot: Caddy and
+	// other proxies drop those.
 	Header string `json:"header,omitempty"`
 
 	// The digest of the body is the ID.
@@ -107,6 +106,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if h.MaxEventAge != 0 && !h.timestamped() {
+		return errors.New("webhook_validate: max_event_age needs a contract that says where the timestamp is: without one every event would be refused as stale")
+	}
 	h.id = c.ID()
 	h.reader, err = contract.NewReader(contract.Options{Contract: c, EventID: h.EventID.location()})
 	return err
@@ -117,15 +119,23 @@ func (h *Handler) loadContract() (*contract.Contract, error) {
 	case h.Contract != "" && h.ContractFile != "":
 		return nil, errors.New("webhook_validate: contract and contract_file exclude each other")
 	case h.ContractFile != "":
-		path, err := caddy.NewReplacer().ReplaceOrErr(h.ContractFile, true, true)
+		path, err := h.contractPath()
 		if err != nil {
-			return nil, fmt.Errorf("contract_file: %w", err)
+			return nil, err
 		}
 		return contract.Load(path)
 	case h.Contract != "":
 		return contract.Builtin(h.Contract)
 	}
 	return contract.None(), nil
+}
+
+func (h *Handler) contractPath() (string, error) {
+	path, err := caddy.NewReplacer().ReplaceOrErr(h.ContractFile, true, true)
+	if err != nil {
+		return "", fmt.Errorf("contract_file: %w", err)
+	}
+	return path, nil
 }
 
 // location translates for the reader. A header is none of its business.
@@ -161,6 +171,11 @@ func (h *Handler) Validate() error {
 		}
 		if ways != 1 {
 			return errors.New("webhook_validate: event_id needs one of pointers, header and body")
+		}
+		if e.Header != "" {
+			if err := request.CheckFieldName(e.Header); err != nil {
+				return fmt.Errorf("webhook_validate: event_id: %w", err)
+			}
 		}
 	}
 	return nil
@@ -233,19 +248,6 @@ func headerID(header http.Header, name string) (string, error) {
 		return "", &hook.Error{Code: hook.CodeMissingEventID, Detail: "the header field " + name + " must stand once and hold the event ID"}
 	}
 	return contract.CheckID(values[0])
-}
-
-// checkAge refuses what was recorded and is sent again later: the signatures
-// of Genesys cover no time.
-func (h *Handler) checkAge(doc contract.Document, now time.Time) error {
-	if h.MaxEventAge == 0 {
-		return nil
-	}
-	age := now.Sub(doc.Timestamp)
-	if !doc.HasTimestamp || age > time.Duration(h.MaxEventAge) || age < -futureSkew {
-		return &hook.Error{Code: hook.CodeStale, Detail: "the event's timestamp is missing, too old or in the future"}
-	}
-	return nil
 }
 
 // Interface guards
