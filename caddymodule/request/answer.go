@@ -34,20 +34,13 @@ func (st *State) Answer(w http.ResponseWriter, r *http.Request, outcome hook.Out
 	buf = append(buf, "}\n"...)
 
 	header := w.Header()
-	header["Content-Type"] = jsonType
-	header["Cache-Control"] = noStore
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
 	if outcome == hook.OutcomeDuplicate {
-		header["Idempotent-Replayed"] = yes
+		header.Set("Idempotent-Replayed", "true")
 	}
-	header["Content-Length"] = []string{strconv.Itoa(len(buf))}
+	header.Set("Content-Length", strconv.Itoa(len(buf)))
 	st.Taken(r, outcome, status)
 	w.WriteHeader(status)
 	_, _ = w.Write(buf) // the sender is gone: it will ask again, with the same ID
 }
-
-// Header values that every answer shares.
-var (
-	jsonType = []string{"application/json"}
-	noStore  = []string{"no-store"}
-	yes      = []string{"true"}
-)

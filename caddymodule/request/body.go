@@ -15,8 +15,13 @@ import (
 // DefaultMaxBody is the cap on a body where none is set, in bytes.
 const DefaultMaxBody = 64 << 10
 
-// firstRead is how much room a body of unknown length gets at first.
-const firstRead = 2 << 10 // bytes
+// How much room a body gets before a byte of it is there, in bytes. What
+// Content-Length promises may never come: a cap of many megabytes must not be
+// taken from memory by everybody who opens a connection.
+const (
+	firstRead    = 2 << 10  // of unknown length
+	firstPromise = 64 << 10 // at most, of a length that was promised
+)
 
 type body struct {
 	read  bool
@@ -60,7 +65,7 @@ func readAll(r *http.Request, limit int64) ([]byte, error) {
 	}
 	room := int64(firstRead)
 	if r.ContentLength > 0 {
-		room = r.ContentLength
+		room = min(r.ContentLength, firstPromise)
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, min(room, limit+1)+bytes.MinRead))
 	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
