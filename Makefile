@@ -31,6 +31,8 @@ run: build ## run the Caddyfile here, with its data in ./data
 	@echo "try it: bin/hookgate simulate http://127.0.0.1:8080/webhooks/genesys/pe-action-map"
 	@XDG_DATA_HOME="$(DATA)" XDG_CONFIG_HOME="$(DATA)/config" exec bin/hookgate run --config Caddyfile
 
+# HOOKGATE_TEST_REDIS_URL and HOOKGATE_TEST_AMQP_URL, where they are set, name
+# servers that some tests use beside those that they start: see integration/servers.
 .PHONY: test
 test: servers fmt-check vet lint deps-check unit ## check everything
 

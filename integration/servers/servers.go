@@ -5,6 +5,12 @@
 // that is skipped has shown nothing: install.sh, which "make test" runs,
 // installs them.
 //
+// Two variables of the environment name servers that somebody else runs, such
+// as a service of CI. Some tests then use these too, beside their own:
+//
+//   - HOOKGATE_TEST_REDIS_URL is a Redis, as redis[s]://[user:password@]host[:port][/db].
+//   - HOOKGATE_TEST_AMQP_URL is a RabbitMQ, as amqp[s]://user:password@host[:port]/[vhost].
+//
 // It is for tests alone. Nothing that is built imports it.
 package servers
 
@@ -12,9 +18,25 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"os"
 	"testing"
 	"time"
 )
+
+// ExternalRedis returns the URL of a Redis that somebody else runs, and whether
+// there is one. Tests may not stop it, empty it or change its settings, and
+// find in it what others have left: they take keys of their own, which expire.
+func ExternalRedis() (url string, ok bool) { return external("HOOKGATE_TEST_REDIS_URL") }
+
+// ExternalAMQP returns the URL of a RabbitMQ that somebody else runs, and
+// whether there is one. Tests may not stop it or change its settings: they
+// declare exchanges and queues of their own, and delete them.
+func ExternalAMQP() (url string, ok bool) { return external("HOOKGATE_TEST_AMQP_URL") }
+
+func external(variable string) (url string, ok bool) {
+	url = os.Getenv(variable)
+	return url, url != ""
+}
 
 // poll calls ok until it is true, for a generous time at most.
 func poll(t testing.TB, what string, ok func() bool) {

@@ -2,12 +2,16 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/integration/servers"
 )
 
 // paths are the two ways to claim.
@@ -26,6 +30,7 @@ type step struct {
 
 func (s step) run(d *Store, key string) string {
 	cl, ctx := claimOn(key, s.token, s.fp), context.Background()
+	cl.TTL = 10 * time.Minute // a server that others use keeps it so long
 	switch s.do {
 	case "claim":
 		st, fp, err := d.Claim(ctx, cl)
@@ -86,9 +91,7 @@ func TestKeys(t *testing.T) {
 			{"renew", 1, 1, lost}, {"commit", 1, 1, ok}, {"renew", 1, 1, lost},
 		},
 	}
-	r := server(t)
-	paths(t, func(t *testing.T, change ...func(*Options)) {
-		s := open(t, r.Addr, change...)
+	check := func(t *testing.T, s *Store) {
 		for name, steps := range cases {
 			t.Run(name, func(t *testing.T) {
 				for i, st := range steps {
@@ -98,7 +101,31 @@ func TestKeys(t *testing.T) {
 				}
 			})
 		}
-	})
+	}
+	r := server(t)
+	paths(t, func(t *testing.T, change ...func(*Options)) { check(t, open(t, r.Addr, change...)) })
+	if url, ok := servers.ExternalRedis(); ok {
+		t.Run("on a server of others", func(t *testing.T) {
+			paths(t, func(t *testing.T, change ...func(*Options)) { check(t, openURL(t, url, change...)) })
+		})
+	}
+}
+
+// openURL is open for a server of others, with a prefix of its own.
+func openURL(t *testing.T, url string, change ...func(*Options)) *Store {
+	t.Helper()
+	e, err := ParseURLs(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, e.Addrs[0], append(change, func(o *Options) {
+		o.DB, o.Prefix, o.Timeout = e.DB, "hookgate-test:"+rand.Text()+":", 5*time.Second
+		o.Credentials = func(context.Context) (Credentials, error) { return e.Credentials, nil }
+		if e.TLS {
+			host, _, _ := net.SplitHostPort(e.Addrs[0])
+			o.TLS = &tls.Config{ServerName: host}
+		}
+	})...)
 }
 
 func TestALeaseEndsByItselfAndStartsAnew(t *testing.T) {
