@@ -60,6 +60,11 @@ func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error)
 }
 
 func (rt *Runtime) start() error {
+	for _, s := range rt.handover.servers {
+		if err := checkPlaces(s.Routes); err != nil {
+			return err
+		}
+	}
 	for _, h := range rt.handles {
 		if err := h.Start(); err != nil {
 			return err

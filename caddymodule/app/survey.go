@@ -1,7 +1,9 @@
 package app
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -103,4 +105,83 @@ func warnOfStrays(log *zap.Logger, s *caddyhttp.Server) {
 		log.Warn("a host or a path that no site takes is answered with an empty 200, and a sender takes that for a success: add a site http://, https:// with respond 404",
 			zap.String("server", s.Name()), zap.Strings("listen", s.Listen))
 	}
+}
+
+// named is a handler that knows the name of its hook.
+type named interface{ HookName() string }
+
+// checkPlaces returns an error where two hooks stand at the same place: only
+// the first would ever get a request.
+func checkPlaces(routes caddyhttp.RouteList) error {
+	taken := map[string]string{}
+	for _, route := range routes {
+		place, known := placeOf(route)
+		for _, h := range route.Handlers {
+			if sub, ok := h.(*caddyhttp.Subroute); ok {
+				if err := checkPlaces(sub.Routes); err != nil {
+					return err
+				}
+			}
+			name, takes := hookOf(h)
+			if !known || !takes {
+				continue
+			}
+			if other, ok := taken[place]; ok {
+				return fmt.Errorf("the hooks %q and %q both stand at %s: only the first would get requests", other, name, place)
+			}
+			taken[place] = name
+		}
+	}
+	return nil
+}
+
+// hookOf returns the name of the hook that a handler is, if it takes all
+// requests that it gets.
+func hookOf(h caddyhttp.MiddlewareHandler) (name string, takes bool) {
+	sub, ok := h.(*caddyhttp.Subroute)
+	if !ok {
+		if n, ok := h.(named); ok {
+			name = n.HookName()
+		}
+		return name, moduleID(h) == "http.handlers.webhook_publish"
+	}
+	for _, route := range sub.Routes {
+		if len(route.MatcherSets) > 0 {
+			continue
+		}
+		for _, h := range route.Handlers {
+			inner, innerTakes := hookOf(h)
+			if name == "" {
+				name = inner
+			}
+			takes = takes || innerTakes
+		}
+	}
+	return name, takes
+}
+
+// placeOf returns what a route matches, where it is by host and path alone.
+func placeOf(route caddyhttp.Route) (place string, known bool) {
+	if len(route.MatcherSets) == 0 {
+		return "every path", true
+	}
+	var sets []string
+	for _, set := range route.MatcherSets {
+		var words []string
+		for _, m := range set {
+			switch m := m.(type) {
+			case *caddyhttp.MatchHost:
+				words = append(words, *m...)
+			case *caddyhttp.MatchPath:
+				words = append(words, *m...)
+			case caddyhttp.MatchPath:
+				words = append(words, m...)
+			default:
+				return "", false
+			}
+		}
+		slices.Sort(words)
+		sets = append(sets, strings.Join(words, " "))
+	}
+	return strings.Join(sets, " or "), true
 }

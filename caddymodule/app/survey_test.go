@@ -74,3 +74,53 @@ func TestAServerThatLeavesRequestsUnansweredIsWarnedOf(t *testing.T) {
 		})
 	}
 }
+
+// namedHandler is what fail_fast is to a hook.
+type namedHandler struct {
+	fakeHook
+	name string
+}
+
+func (h namedHandler) HookName() string { return h.name }
+
+func TestTwoHooksAtOnePlaceAreRefused(t *testing.T) {
+	route := func(name string, on ...caddyhttp.MatcherSet) caddyhttp.Route {
+		return caddyhttp.Route{MatcherSets: on, Handlers: []caddyhttp.MiddlewareHandler{
+			&caddyhttp.Subroute{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{namedHandler{name: name}}}}},
+		}}
+	}
+	path := func(p string) caddyhttp.MatcherSet { return caddyhttp.MatcherSet{caddyhttp.MatchPath{p}} }
+	header := caddyhttp.MatcherSet{caddyhttp.MatchPath{"/a"}, caddyhttp.MatchHeader{"X": {"y"}}}
+	for _, tc := range []struct {
+		name   string
+		routes caddyhttp.RouteList
+		want   string
+	}{
+		{"two paths", caddyhttp.RouteList{route("one", path("/a")), route("two", path("/b"))}, ""},
+		{"one path", caddyhttp.RouteList{route("one", path("/a")), route("two", path("/a"))}, `the hooks "one" and "two" both stand at /a: only the first would get requests`},
+		{"one path, which Caddy has made one route", caddyhttp.RouteList{{
+			MatcherSets: caddyhttp.MatcherSets{path("/a")},
+			Handlers:    slices.Concat(route("one").Handlers, route("two").Handlers),
+		}}, `the hooks "one" and "two" both stand at /a: only the first would get requests`},
+		{"one path on two hosts", caddyhttp.RouteList{
+			{Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: caddyhttp.RouteList{route("one", path("/a"))}}}, MatcherSets: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"a"}}}},
+			{Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: caddyhttp.RouteList{route("one", path("/a"))}}}, MatcherSets: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"b"}}}},
+		}, ""},
+		{"one path, told apart by a header", caddyhttp.RouteList{route("one", header), route("two", header)}, ""},
+		{"two paths, within routes of their own", caddyhttp.RouteList{
+			{Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: caddyhttp.RouteList{route("one", path("/a"))}}}},
+			{Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: caddyhttp.RouteList{route("two", path("/b"))}}}},
+		}, ""},
+		{"no matcher at all", caddyhttp.RouteList{route("one"), route("two")}, `the hooks "one" and "two" both stand at every path: only the first would get requests`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := ""
+			if err := checkPlaces(tc.routes); err != nil {
+				got = err.Error()
+			}
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

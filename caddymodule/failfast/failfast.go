@@ -101,6 +101,9 @@ func (h *Handler) Validate() error {
 	return nil
 }
 
+// HookName returns the name of the hook that the handler stands before.
+func (h *Handler) HookName() string { return h.Hook }
+
 // errBudget is why the context ends. It unwraps to DeadlineExceeded and is a
 // timeout, or reverse_proxy would call it a bad gateway.
 type errBudget struct{}

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"fmt"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -39,7 +41,9 @@ func init() {
 //		format                raw
 //	}
 //
-// Without a matcher the hook is at /webhooks/genesys/<name>. auth may stand
+// Without a matcher the hook is at /webhooks/genesys/<name>. Hooks with the
+// same name are one hook in several places: they share their event IDs, and
+// must read them in the same way. auth may stand
 // several times: every line must pass.
 //
 // Defaults: the name of the contract, private_ranges, no auth, the contract
@@ -47,12 +51,16 @@ func init() {
 // the source data-action, which never sends again).
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's own name
+	place := fmt.Sprintf("%s:%d", h.File(), h.Line())
 	matcher, err := h.ExtractMatcherSet()
 	if err != nil {
 		return nil, err
 	}
 	c := new(hookConfig)
 	if err := c.unmarshal(h.Dispenser); err != nil {
+		return nil, err
+	}
+	if err := c.claimName(h, place); err != nil {
 		return nil, err
 	}
 	if matcher == nil {
