@@ -31,18 +31,22 @@ func TestCredentialsAreChecked(t *testing.T) {
 	}
 	s := start(t, site(strings.ReplaceAll(`	genesys_webhook /header {
 		name header
+		timeout 5s
 		auth header X-Edge-Token {file.SECRETS/new} {file.SECRETS/old}
 	}
 	genesys_webhook /hub {
 		name hub
+		timeout 5s
 		auth hub_signature {file.SECRETS/om}
 	}
 	genesys_webhook /standard {
 		name standard
+		timeout 5s
 		auth standard_webhooks {file.SECRETS/std}
 	}
 	genesys_webhook /both {
 		name both
+		timeout 5s
 		auth header X-Edge-Token {file.SECRETS/new}
 		auth hub_signature {file.SECRETS/om}
 	}`, "SECRETS", secrets)))
@@ -96,7 +100,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 }
 
 func TestAnOldEventIsRefusedWhereTheHookSaysSo(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath+" {\n\t\tmax_event_age 1h\n\t}"))
+	s := start(t, site(patientHook("max_event_age 1h")))
 	at := func(when time.Time) string {
 		return strings.Replace(payload(fmt.Sprint(when.Unix())), "2024-05-14T18:32:11.450Z", when.UTC().Format(time.RFC3339Nano), 1)
 	}

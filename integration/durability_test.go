@@ -55,17 +55,27 @@ func (s *server) load(senders int, prefix string, fresh bool, stop <-chan struct
 					switch {
 					case err != nil:
 						failed(err.Error())
+						pause(stop)
 					case a.status < 300:
 						j.ack(id)
 						done = true
 					default:
 						failed(fmt.Sprint(a.status, " ", a.code()))
+						pause(stop)
 					}
 				}
 			}
 		})
 	}
 	return &wg
+}
+
+// pause keeps a sender from using up a processor on a server that is away.
+func pause(stop <-chan struct{}) {
+	select {
+	case <-stop:
+	case <-time.After(10 * time.Millisecond):
+	}
 }
 
 // checkQueue holds the queue against a journal: every acknowledged event is
@@ -95,13 +105,13 @@ func (s *server) checkQueue(acked map[string]bool) {
 func ignore(string) {}
 
 func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath))
+	s := start(t, site(patientHook()))
 	var j journal
 	for round := range 20 {
 		before := len(j.snapshot())
 		stop := make(chan struct{})
 		wg := s.load(8, fmt.Sprint("k", round), false, stop, &j, ignore)
-		eventually(t, 20*time.Second, "events are accepted", func() bool { return len(j.snapshot()) > before+50+round*7 })
+		eventually(t, time.Minute, "events are accepted", func() bool { return len(j.snapshot()) > before+50+round*7 })
 		s.kill()
 		close(stop)
 		wg.Wait()
@@ -114,13 +124,13 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 }
 
 func TestASecondAttemptAfterAKillIsTakenOnce(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath))
+	s := start(t, site(patientHook()))
 	var j journal
 	stop := make(chan struct{})
 	wg := s.load(8, "r", false, stop, &j, ignore) // goes on through the kill
 	for range 3 {
 		before := len(j.snapshot())
-		eventually(t, 20*time.Second, "events are accepted", func() bool { return len(j.snapshot()) > before+50 })
+		eventually(t, time.Minute, "events are accepted", func() bool { return len(j.snapshot()) > before+50 })
 		s.kill()
 		s.run()
 	}
@@ -130,7 +140,7 @@ func TestASecondAttemptAfterAKillIsTakenOnce(t *testing.T) {
 }
 
 func TestSIGTERMUnderLoadDrains(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath))
+	s := start(t, site(patientHook()))
 	var (
 		j       journal
 		refused atomic.Int64
@@ -145,7 +155,7 @@ func TestSIGTERMUnderLoadDrains(t *testing.T) {
 			t.Log(why)
 		}
 	})
-	eventually(t, 20*time.Second, "events are accepted", func() bool { return len(j.snapshot()) > 200 })
+	eventually(t, time.Minute, "events are accepted", func() bool { return len(j.snapshot()) > 200 })
 	if err := s.terminate(); err != nil {
 		t.Errorf("the process ended with %v", err)
 	}
@@ -160,7 +170,7 @@ func TestSIGTERMUnderLoadDrains(t *testing.T) {
 
 func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 	good := func(n int) string {
-		return strings.Replace(site("	genesys_webhook "+hookPath), "respond 404", fmt.Sprintf("header X-Config %d\n\trespond 404", n), 1)
+		return strings.Replace(site(patientHook()), "respond 404", fmt.Sprintf("header X-Config %d\n\trespond 404", n), 1)
 	}
 	s := start(t, good(0))
 	for range 50 {
@@ -201,26 +211,25 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 	if len(errors) > 0 {
 		t.Errorf("requests failed: %v", errors)
 	}
-	if n, all := cut.Load(), len(j.snapshot()); n > 3+int64(all)/200 {
+	if n, all := cut.Load(), len(j.snapshot()); n > 100 { // one a reload
 		t.Errorf("%d connections were cut before their request was read, beside %d events", n, all)
 	}
 	if n := s.handles("hookgate.db"); n != 1 {
 		t.Errorf("the file is open %d times", n)
 	}
 	s.checkQueue(j.snapshot())
-	eventually(t, 30*time.Second, "what the old configs held is given back", func() bool { return s.goroutines() <= before+before/10+10 })
+	eventually(t, time.Minute, "what the old configs held is given back", func() bool { return s.goroutines() <= before+before/10+10 })
 }
 
 // goroutines asks the admin API how many goroutines there are.
 func (s *server) goroutines() int {
 	s.t.Helper()
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + s.admin + "/debug/pprof/goroutine?debug=1")
+	profile, err := s.adminRead("/debug/pprof/goroutine?debug=1")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer resp.Body.Close()
 	var n int
-	if _, err := fmt.Fscanf(resp.Body, "goroutine profile: total %d", &n); err != nil {
+	if _, err := fmt.Sscanf(profile, "goroutine profile: total %d", &n); err != nil {
 		s.t.Fatal(err)
 	}
 	return n
@@ -244,7 +253,7 @@ func (s *server) handles(suffix string) int {
 
 func TestAFullStoreRefusesAndServesAgain(t *testing.T) {
 	bounded := func(size string) string {
-		return strings.Replace(site("	genesys_webhook "+hookPath), "data_dir $DIR/data",
+		return strings.Replace(site(patientHook()), "data_dir $DIR/data",
 			"data_dir $DIR/data\n\t\tqueue embedded {\n\t\t\tmax_size "+size+"\n\t\t}", 1)
 	}
 	s := start(t, bounded("2MiB"))
@@ -274,17 +283,18 @@ func TestAFullStoreRefusesAndServesAgain(t *testing.T) {
 }
 
 func TestAnEventInFlightWhenTheProcessIsStoppedIsAnswered(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath+" {\n\t\ttimeout 5s\n\t}"))
+	s := start(t, site(patientHook()))
 	w := s.dial()
 	body := payload("inflight")
 	w.write(head(fmt.Sprintf("Content-Length: %d\r\n", len(body))) + body[:100])
-	if a := s.post(payload("first")); a.status != 202 { // the server has surely read the other's header by now
-		t.Fatal(a.raw)
-	}
+	eventually(t, 30*time.Second, "the server has read its header", func() bool {
+		metrics, err := s.adminRead("/metrics")
+		return err == nil && strings.Contains(metrics, `hookgate_requests_in_flight{hook="pe-action-map"} 1`)
+	})
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 5*time.Second, "nobody is let in any more", func() bool {
+	eventually(t, 30*time.Second, "nobody is let in any more", func() bool {
 		_, err := send(http.DefaultClient, s.url("/"), nil)
 		return err != nil
 	})

@@ -7,13 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath+`
+	s := start(t, site(patientHook()+`
 	hookgate_health
 	handle /metrics {
 		metrics
@@ -22,11 +23,14 @@ func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 	s.post(payload("seen-id"))
 	s.post(strings.Replace(payload("seen-id"), "answered", "busy", 1))
 	s.post("{")
+	begin := time.Now()
 	for range 100 {
 		s.post("{", "Content-Type", "text/plain")
 	}
+	flood := time.Since(begin)
 
-	metrics := s.get("/metrics")
+	// An answer may be out before it is counted and logged.
+	var metrics string
 	for _, want := range []string{
 		`hookgate_requests_total{hook="pe-action-map",outcome="accepted"} 1`,
 		`hookgate_requests_total{hook="pe-action-map",outcome="duplicate"} 1`,
@@ -38,10 +42,35 @@ func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 		`hookgate_queue_events{state="dead"} 1`,
 		`hookgate_requests_in_flight{hook="pe-action-map"} 0`,
 	} {
-		if !strings.Contains(metrics, want) {
+		if !within(10*time.Second, func() bool { metrics = s.get("/metrics"); return strings.Contains(metrics, want) }) {
 			t.Errorf("no %s", want)
 		}
 	}
+	var lines map[string]int
+	once := []string{"debug accepted", "debug duplicate", "info parked", "info invalid_json"}
+	within(10*time.Second, func() bool {
+		lines = s.hookLines()
+		return !slices.ContainsFunc(once, func(line string) bool { return lines[line] == 0 }) && lines["info unsupported_media_type"] > 0
+	})
+	for _, want := range once {
+		if lines[want] != 1 {
+			t.Errorf("%d lines %q, want 1: %v", lines[want], want, lines)
+		}
+	}
+	// A few lines a second.
+	if n := lines["info unsupported_media_type"]; n == 0 || n > 10*(2+int(flood/time.Second)) {
+		t.Errorf("%d lines of a flood of 100 in %s", n, flood)
+	}
+	for _, personal := range []string{"4155551234", "Sarah_Jenkins", "seen-id"} {
+		if strings.Contains(s.log.String(), personal) || strings.Contains(metrics, personal) {
+			t.Errorf("%s is in the log or in the metrics", personal)
+		}
+	}
+}
+
+// hookLines counts the log lines of hooks by their level and message.
+func (s *server) hookLines() map[string]int {
+	s.t.Helper()
 	lines := map[string]int{}
 	for line := range strings.Lines(s.log.String()) {
 		var l struct {
@@ -54,22 +83,10 @@ func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 		}
 		lines[l.Level+" "+l.Msg]++
 		if l.Msg == "accepted" && (l.Event == "" || l.Event == "seen-id" || l.Publish == 0) {
-			t.Errorf("not the line of an event: %s", line)
+			s.t.Errorf("not the line of an event: %s", line)
 		}
 	}
-	for _, want := range []string{"debug accepted", "debug duplicate", "info parked", "info invalid_json"} {
-		if lines[want] != 1 {
-			t.Errorf("%d lines %q, want 1: %v", lines[want], want, lines)
-		}
-	}
-	if n := lines["info unsupported_media_type"]; n == 0 || n > 50 {
-		t.Errorf("%d lines of a flood of 100", n)
-	}
-	for _, personal := range []string{"4155551234", "Sarah_Jenkins", "seen-id"} {
-		if strings.Contains(s.log.String(), personal) || strings.Contains(metrics, personal) {
-			t.Errorf("%s is in the log or in the metrics", personal)
-		}
-	}
+	return lines
 }
 
 func (s *server) get(path string) string {
@@ -100,15 +117,15 @@ func TestHealth(t *testing.T) {
 }
 
 func TestPlaceholdersAndAccessLogHaveTheOutcome(t *testing.T) {
-	s := start(t, site("	log\n	header X-Outcome {http.hookgate.hook}/{http.hookgate.event_id}/{http.hookgate.outcome}\n	genesys_webhook "+hookPath))
+	s := start(t, site("	log\n	header X-Outcome {http.hookgate.hook}/{http.hookgate.event_id}/{http.hookgate.outcome}\n"+patientHook()))
 	s.post(payload("logged"))
-	eventually(t, 5*time.Second, "the access log has the outcome", func() bool {
+	eventually(t, 30*time.Second, "the access log has the outcome", func() bool {
 		return strings.Contains(s.log.String(), `"outcome":"accepted"`) && strings.Contains(s.log.String(), `"hook":"pe-action-map"`)
 	})
 }
 
 func TestTheQueueCanBeLookedInto(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath))
+	s := start(t, site(patientHook()))
 	s.post(payload("look1"))
 	s.post(payload("look2"))
 	s.post(strings.Replace(payload("look3"), `"callOutcome":"answered",`, "", 1))
@@ -144,9 +161,9 @@ func TestTheQueueCanBeLookedInto(t *testing.T) {
 }
 
 func TestTheSimulatorRunsAgainstAHook(t *testing.T) {
-	s := start(t, site("	genesys_webhook "+hookPath))
+	s := start(t, site(patientHook()))
 	out, stderr, code := command(t, "simulate", s.url(hookPath), "--count", "200", "--rate", "0", "--duplicates", "0.1",
-		"--in-flight", "0.05", "--malformed", "0.1", "--oversized", "0.05", "--slow", "0.02", "--deadline", "3s", "--json")
+		"--in-flight", "0.05", "--malformed", "0.1", "--oversized", "0.05", "--slow", "0.02", "--deadline", "20s", "--json")
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, out, stderr)
 	}
@@ -198,9 +215,7 @@ func TestTheRootCaddyfileAnswersNothingElse(t *testing.T) {
 			}
 		}
 	}
-	if a := s.post(payload("root")); a.status != 202 {
-		t.Errorf("the hook: %d %s", a.status, a.raw)
-	}
+	eventually(t, 30*time.Second, "the hook takes an event", func() bool { return s.post(payload("root")).status < 300 })
 }
 
 func TestWhatCannotBeStartedIsSaidInOneSentence(t *testing.T) {

@@ -17,10 +17,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hookgate/hookgate/integration/servers"
 )
 
 // hookPath is where the hooks of these tests are.
 const hookPath = "/webhooks/genesys/pe-action-map"
+
+// patientHook is a hook at hookPath with options. Its budget is longer than the
+// default: on a busy machine 500 ms are over before an event is kept.
+func patientHook(options ...string) string {
+	lines := append([]string{"	genesys_webhook " + hookPath + " {", "timeout 5s"}, options...)
+	return strings.Join(lines, "\n\t\t") + "\n\t}"
+}
 
 // server is a running program.
 type server struct {
@@ -53,22 +62,35 @@ func (l *logBuffer) String() string {
 }
 
 // start runs the program with a Caddyfile, in which $PORT, $ADMIN and $DIR are
-// replaced, and waits until it answers.
+// replaced, on ports that it can have, and waits until it answers. It is killed
+// at the end of the test.
 func start(t *testing.T, caddyfile string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), http: freeAddr(t), admin: freeAddr(t)}
-	s.write(caddyfile)
-	s.run()
-	t.Cleanup(func() {
-		s.kill()
-		if t.Failed() {
-			t.Logf("log of the program:\n%s", tail(s.log.String(), 6000))
+	var err error
+	for range 5 {
+		s := &server{t: t, dir: t.TempDir(), http: freeAddr(t), admin: freeAddr(t)}
+		s.write(caddyfile)
+		if err = s.begin(); err == nil {
+			t.Cleanup(s.end)
+			return s
 		}
-		if strings.Contains(s.log.String(), "DATA RACE") {
-			t.Errorf("the program has a data race:\n%s", s.log.String())
+		if !strings.Contains(err.Error(), "address already in use") {
+			break
 		}
-	})
-	return s
+	}
+	t.Fatal(err)
+	return nil
+}
+
+// end kills the program and looks at what it has logged.
+func (s *server) end() {
+	s.kill()
+	if s.t.Failed() {
+		s.t.Logf("log of the program:\n%s", tail(s.log.String(), 6000))
+	}
+	if strings.Contains(s.log.String(), "DATA RACE") {
+		s.t.Errorf("the program has a data race:\n%s", s.log.String())
+	}
 }
 
 // site wraps directives in a Caddyfile with one plain site.
@@ -107,29 +129,62 @@ func (s *server) write(caddyfile string) {
 // run starts the process, which must not run yet, and waits until it answers.
 func (s *server) run() {
 	s.t.Helper()
-	s.log, s.done = new(logBuffer), make(chan struct{})
-	s.cmd = exec.Command(program, "run", "--config", filepath.Join(s.dir, "Caddyfile"), "--adapter", "caddyfile")
-	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "GORACE=halt_on_error=0")
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
+	if err := s.begin(); err != nil {
 		s.t.Fatal(err)
 	}
-	go func(cmd *exec.Cmd, done chan struct{}) {
+}
+
+func (s *server) begin() error {
+	http.DefaultClient.CloseIdleConnections() // those to a process that is gone
+	log, done := new(logBuffer), make(chan struct{})
+	cmd := exec.Command(program, "run", "--config", filepath.Join(s.dir, "Caddyfile"), "--adapter", "caddyfile")
+	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "GORACE=halt_on_error=0")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it does not outlive a killed test
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.cmd, s.log, s.done = cmd, log, done
+	go func() {
 		s.err = cmd.Wait()
 		close(done)
-	}(s.cmd, s.done)
-	eventually(s.t, 20*time.Second, "the program answers", func() bool {
+	}()
+	ended := func() bool {
 		select {
-		case <-s.done:
-			s.t.Fatalf("the program ended: %v\n%s", s.err, s.log)
+		case <-done:
+			return true
 		default:
+			return false
 		}
-		conn, err := net.Dial("tcp", s.http)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	}
+	answers := false
+	within(time.Minute, func() bool { answers = s.answers(); return answers || ended() })
+	switch {
+	case answers:
+		return nil
+	case ended():
+		return fmt.Errorf("the program ended: %w\n%s", s.err, log)
+	}
+	s.kill()
+	return fmt.Errorf("the program does not answer:\n%s", log)
+}
+
+// answers reports whether this process, and no other, has loaded its config.
+func (s *server) answers() bool {
+	cmdline, err := s.adminRead("/debug/pprof/cmdline")
+	if err != nil || !strings.Contains(cmdline, filepath.Join(s.dir, "Caddyfile")) {
+		return false
+	}
+	// It is answered when the config is loaded, and the sites listen.
+	config, err := s.adminRead("/config/")
+	if err != nil || strings.TrimSpace(config) == "null" {
+		return false
+	}
+	conn, err := net.DialTimeout("tcp", s.http, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 // kill ends the process at once, if it runs, and waits for its end.
@@ -146,8 +201,8 @@ func (s *server) terminate() error {
 	select {
 	case <-s.done:
 		return s.err
-	case <-time.After(20 * time.Second):
-		return fmt.Errorf("still running 20 s after SIGTERM")
+	case <-time.After(time.Minute):
+		return errors.New("still running a minute after SIGTERM")
 	}
 }
 
@@ -161,6 +216,7 @@ func command(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err := cmd.Run()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -278,20 +334,35 @@ func (s *server) events(state string) []entry {
 
 func (s *server) adminGet(path string, into any) {
 	s.t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + s.admin + path)
+	raw, err := s.adminRead(path)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		raw, _ := io.ReadAll(resp.Body)
-		s.t.Fatalf("admin API: %s: %s", resp.Status, raw)
-	}
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+	if err := json.Unmarshal([]byte(raw), into); err != nil {
 		s.t.Fatal(err)
 	}
 }
+
+// adminRead reads from the admin API.
+func (s *server) adminRead(path string) (string, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	resp, err := client.Get("http://" + s.admin + path)
+	for n := 0; n < 5 && cutOff(err); n++ { // by the end of the admin server of an old config
+		resp, err = client.Get("http://" + s.admin + path)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("admin API: %s: %s", resp.Status, raw)
+	}
+	return string(raw), err
+}
+
+// cutOff reports whether a connection ended before its answer.
+func cutOff(err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) }
 
 // reload loads a Caddyfile into the running program.
 func (s *server) reload(caddyfile string) error {
@@ -303,7 +374,7 @@ func (s *server) reload(caddyfile string) error {
 	req.Header.Set("Content-Type", "text/caddyfile")
 	req.Header.Set("Cache-Control", "must-revalidate") // also if nothing changed
 	resp, err := client.Do(req)
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) {
+	if cutOff(err) {
 		// The old admin server may end before its answer is out. Loading the
 		// same config once more says what became of it.
 		return s.reload(caddyfile)
@@ -316,32 +387,36 @@ func (s *server) reload(caddyfile string) error {
 		raw, _ := io.ReadAll(resp.Body)
 		return fmt.Errorf("%s: %s", resp.Status, raw)
 	}
+	http.DefaultClient.CloseIdleConnections() // the old config closes them too
 	return nil
 }
 
 // freeAddr returns a loopback address that nobody listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", servers.FreePort(t))
 }
 
 // eventually polls until the condition holds.
-func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
+func eventually(t *testing.T, limit time.Duration, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	if !within(limit, condition) {
+		t.Fatalf("not within %s: %s", limit, what)
+	}
+}
+
+// within is eventually for those who report in their own words.
+func within(limit time.Duration, condition func() bool) bool {
+	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", within, what)
+			return false
 		}
 		<-tick.C
 	}
+	return true
 }
 
 func tail(s string, n int) string {
