@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hookgate/hookgate/caddymodule/problem"
@@ -45,8 +46,9 @@ func init() {
 // belongs first, so that its clock starts with the request, and it is not for
 // streams.
 //
-// At the deadline the answer is 504 with the code deadline_exceeded, over the
-// limit 503 with the code overloaded. Both are errors: webhook_problem in the
+// At the deadline the answer is 504 with the code deadline_exceeded, or
+// outcome_unknown where the handlers behind it do not tell that nothing
+// happened. Over the limit it is 503 with the code overloaded. Both are errors: webhook_problem in the
 // error route answers them.
 type Handler struct {
 	// The name of the hook, for metrics and logs. Default: default.
@@ -145,7 +147,8 @@ func (h *Handler) arm(w http.ResponseWriter, r *http.Request, deadline time.Time
 }
 
 // late gives an error that our deadline caused its code. What knows its code
-// already, in doubt above all, keeps it.
+// already keeps it. Of the other handlers only reverse_proxy tells us when it
+// got no connection; else nobody knows what the request has done by then.
 func late(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -153,10 +156,13 @@ func late(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*hook.Error](err); ok {
 		return err
 	}
-	if errors.Is(context.Cause(ctx), errBudget{}) && errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(context.Cause(ctx), errBudget{}) || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if _, ok := errors.AsType[reverseproxy.DialError](err); ok {
 		return problem.Error(&hook.Error{Code: hook.CodeDeadlineExceeded, Err: err})
 	}
-	return err
+	return problem.Error(&hook.Error{Code: hook.CodeOutcomeUnknown, Err: &hook.InDoubt{Cause: err}})
 }
 
 // Interface guards

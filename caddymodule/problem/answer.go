@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/hookgate/hookgate/hook"
 )
@@ -113,6 +114,9 @@ var answers = map[hook.Code]answer{
 // return, with the status of its code. The result must be returned as it is:
 // wrapped once more it would lose its status.
 func Error(err error) error {
+	if _, ours := errors.AsType[*hook.Error](err); !ours {
+		err = &hook.Error{Code: hook.CodeOf(err), Err: err} // so that nobody takes it for another module's
+	}
 	// Not Error(status, err): that would return a HandlerError within err, such
 	// as reverse_proxy's, and its status.
 	he := caddyhttp.Error(statusOf(err), nil)
@@ -129,24 +133,37 @@ func statusOf(err error) int {
 	return answers[code].status
 }
 
-// codeOfStatus gives the errors of other modules a code where one fits. The
-// method and the allowlist of a hook are such: Caddy's own error handler
-// raises them.
-func codeOfStatus(status int) hook.Code {
-	switch status {
+// codeOf gives the errors of other modules a code where one fits. The method
+// and the allowlist of a hook are such: Caddy's own error handler raises them.
+// What reverse_proxy says of its upstream is another: only where it got no
+// connection is it certain that the event was not taken.
+func codeOf(he caddyhttp.HandlerError) hook.Code {
+	switch he.StatusCode {
+	case http.StatusUnauthorized:
+		return hook.CodeUnauthorized
 	case http.StatusForbidden:
 		return hook.CodeForbidden
 	case http.StatusMethodNotAllowed:
 		return hook.CodeMethodNotAllowed
+	case http.StatusRequestTimeout:
+		return hook.CodeDeadlineExceeded
 	case http.StatusRequestEntityTooLarge:
 		return hook.CodeBodyTooLarge
 	case http.StatusUnsupportedMediaType:
 		return hook.CodeUnsupportedMediaType
 	case http.StatusTooEarly:
 		return hook.CodeTooEarly
-	case http.StatusGatewayTimeout:
-		return hook.CodeDeadlineExceeded
-	case http.StatusInternalServerError:
+	case http.StatusTooManyRequests:
+		return hook.CodeOverloaded
+	case http.StatusServiceUnavailable:
+		return hook.CodeQueueUnavailable
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		if _, ok := errors.AsType[reverseproxy.DialError](he); ok {
+			return hook.CodeQueueUnavailable
+		}
+		return hook.CodeOutcomeUnknown
+	}
+	if he.StatusCode >= 500 {
 		return hook.CodeInternal
 	}
 	return ""

@@ -77,6 +77,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		err = &hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_problem stands outside an error route"}
 	}
 	doc, retryAfter := describe(err)
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok && doc.Instance == "" {
+		doc.Instance, _ = repl.GetString("http.request.uuid")
+	}
 	if o, ok := caddyhttp.GetVar(r.Context(), ObserverVar).(Observer); ok {
 		o.Refused(r, doc.Code, doc.Status, err)
 	}
@@ -84,7 +87,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
-	if retryAfter > 0 {
+	if retryAfter > 0 && header.Get("Retry-After") == "" { // whoever refused may know better
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))
 	}
 	setForCode(header, r, doc.Code, err)
@@ -129,10 +132,7 @@ func describe(err error) (document, time.Duration) {
 	case isOurs || !isHandlerError:
 		doc.Code, doc.Status = hook.CodeOf(err), statusOf(err)
 	default:
-		doc.Code, doc.Status = codeOfStatus(he.StatusCode), he.StatusCode
-		if statusOf(err) == he.StatusCode { // a sentinel of the core
-			doc.Code = hook.CodeOf(err)
-		}
+		doc.Code, doc.Status = codeOf(he), he.StatusCode
 		if doc.Status < 400 || doc.Status > 599 {
 			doc.Code, doc.Status = hook.CodeInternal, http.StatusInternalServerError
 		}
@@ -142,7 +142,7 @@ func describe(err error) (document, time.Duration) {
 	a, known := answers[doc.Code]
 	if !known {
 		doc.Type, doc.Title = "about:blank", http.StatusText(doc.Status)
-		doc.Error = doc.Title
+		doc.Error, doc.Detail = doc.Title, "the request was refused and no event was taken"
 		return doc, 0
 	}
 	doc.Type, doc.Title, doc.Detail = documentation+string(doc.Code), a.title, a.detail

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/hookgate/hookgate/hook"
 )
@@ -84,7 +85,13 @@ func TestErrorsAreAnswered(t *testing.T) {
 		{"doubt after a lost connection", Error(&hook.Error{Code: hook.CodeOutcomeUnknown, Err: &hook.InDoubt{Cause: upstream}}), 503, "outcome_unknown"},
 		{"a refusal of Caddy's own", caddyhttp.Error(http.StatusForbidden, nil), 403, "forbidden"},
 		{"a method", caddyhttp.Error(http.StatusMethodNotAllowed, nil), 405, "method_not_allowed"},
-		{"a bad gateway", upstream, 502, nil},
+		{"a bad gateway", upstream, 502, "outcome_unknown"},
+		{"a gateway that timed out", caddyhttp.Error(http.StatusGatewayTimeout, context.DeadlineExceeded), 504, "outcome_unknown"},
+		{"an upstream that is not there", caddyhttp.Error(http.StatusBadGateway, reverseproxy.DialError{}), 502, "queue_unavailable"},
+		{"no upstream to try", caddyhttp.Error(http.StatusServiceUnavailable, errors.New("no upstreams")), 503, "queue_unavailable"},
+		{"a limit of another module", caddyhttp.Error(http.StatusTooManyRequests, nil), 429, "overloaded"},
+		{"a server error without a code of its own", caddyhttp.Error(http.StatusNotImplemented, nil), 501, "internal"},
+		{"a status without a code", caddyhttp.Error(http.StatusNotFound, nil), 404, nil},
 		{"no status", caddyhttp.Error(0, errors.New("x")), 500, "internal"},
 		{"something unknown", errors.New("secret detail"), 500, "internal"},
 		{"nothing", nil, 503, "misconfigured"},
@@ -93,6 +100,14 @@ func TestErrorsAreAnswered(t *testing.T) {
 			w, body := answered(t, tc.err, nil)
 			if w.Code != tc.status || body["code"] != tc.code || body["status"] != float64(tc.status) {
 				t.Errorf("got %d %v, want %d %v", w.Code, body, tc.status, tc.code)
+			}
+			for _, member := range []string{"type", "title", "detail", "instance", "error"} {
+				if s, _ := body[member].(string); s == "" {
+					t.Errorf("no %s in %v", member, body)
+				}
+			}
+			if tc.status >= 500 && w.Header().Get("Retry-After") == "" {
+				t.Error("no Retry-After")
 			}
 			if strings.Contains(w.Body.String(), "secret") || strings.Contains(w.Body.String(), "reset") {
 				t.Errorf("the cause is told: %s", w.Body)
