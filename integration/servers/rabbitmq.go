@@ -193,3 +193,6 @@ func (r *RabbitMQ) Close() {
 	r.epmd.kill()
 	_ = r.log.Close()
 }
+
+// Dir returns the folder with the broker's data and logs.
+func (r *RabbitMQ) Dir() string { return r.dir }

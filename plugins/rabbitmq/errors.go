@@ -17,6 +17,7 @@ var (
 	errFull       = errors.New("rabbitmq: too many messages wait to be sent")
 	errLate       = errors.New("rabbitmq: not sent in time")
 	errLost       = errors.New("rabbitmq: the channel was closed before the confirmation")
+	errStuck      = errors.New("rabbitmq: no confirmation has come for too long")
 	errNack       = errors.New("rabbitmq: nack: the queue is full, or its leader has changed")
 )
 

@@ -29,7 +29,10 @@ type lane struct {
 	id     string // unique, and the beginning of its messages' publish header
 	in     chan *outgoing
 	dead   chan struct{} // closed when nothing is written any more
+	gone   chan struct{} // closed when its confirmations are not waited for any more
 	closed chan *amqp.Error
+
+	tally  tally
 
 	mu      sync.Mutex
 	pending map[uint64]*outgoing
@@ -45,6 +48,7 @@ func openLane(l *link, c *amqp.Connection, nc *conn) (*lane, error) {
 		link: l, conn: nc, ch: ch, id: newID(),
 		in:      make(chan *outgoing, laneQueue),
 		dead:    make(chan struct{}),
+		gone:    make(chan struct{}),
 		closed:  ch.NotifyClose(make(chan *amqp.Error, 1)),
 		pending: make(map[uint64]*outgoing),
 	}
@@ -65,6 +69,8 @@ func openLane(l *link, c *amqp.Connection, nc *conn) (*lane, error) {
 // run writes until the channel is closed, or ctx ends. It returns why.
 func (ln *lane) run(ctx context.Context) error {
 	defer close(ln.dead)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	for number := uint64(0); ; {
 		select {
 		case o := <-ln.in:
@@ -77,9 +83,32 @@ func (ln *lane) run(ctx context.Context) error {
 				return errClosed
 			}
 			return err
+		case now := <-tick.C:
+			if ln.stuck(now) {
+				close(ln.gone)
+				// Close waits for the server, at most as long as the connection lasts.
+				ln.link.queue.followers.Go(func() { _ = ln.ch.Close() })
+				return errStuck
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// stuck reports whether confirmations are awaited and none has come for so long
+// that none will. A queue that lost its leader may forget what was on its way
+// to it, and whose channel it came from.
+func (ln *lane) stuck(now time.Time) bool {
+	return ln.link.blocked.Load() == nil && ln.tally.stalledFor(stuckAfter, now) > 0
+}
+
+func (ln *lane) isGone() bool {
+	select {
+	case <-ln.gone:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -116,10 +145,7 @@ func (ln *lane) write(o *outgoing, number uint64) error {
 		return nil
 	}
 	o.msg.Headers[headerPublish] = ln.id + "." + strconv.FormatUint(number, 10)
-	ln.mu.Lock()
-	ln.pending[number] = o
-	ln.mu.Unlock()
-	o.target.begin()
+	ln.remember(o, number)
 	ln.link.queue.stats.published.Add(1)
 	confirm, err := ln.ch.PublishWithDeferredConfirm(o.target.exchange, o.key, true, false, o.msg)
 	if err != nil {
@@ -149,12 +175,22 @@ func (ln *lane) note(r amqp.Return) {
 	ln.link.queue.topology.suspect()
 }
 
-// forget ends the wait for a message's confirmation.
+// remember begins the wait for a message's confirmation.
+func (ln *lane) remember(o *outgoing, number uint64) {
+	ln.mu.Lock()
+	ln.pending[number] = o
+	ln.mu.Unlock()
+	ln.tally.begin()
+	o.target.tally.begin()
+}
+
+// forget ends it.
 func (ln *lane) forget(o *outgoing, number uint64, settled bool) {
 	ln.mu.Lock()
 	delete(ln.pending, number)
 	ln.mu.Unlock()
-	o.target.end(settled)
+	ln.tally.end(settled)
+	o.target.tally.end(settled)
 }
 
 // await waits for the outcome of a message that was put into the lane. retry
@@ -187,6 +223,8 @@ func (ln *lane) confirmed(ctx context.Context, o *outgoing, w written) error {
 	select {
 	case <-w.confirm.Done():
 		return ln.verdict(o, w)
+	case <-ln.gone:
+		return ln.verdict(o, w)
 	case <-ctx.Done():
 		o.sent <- w
 		return &hook.InDoubt{Cause: context.Cause(ctx), Fate: ln.follow(o)}
@@ -202,7 +240,10 @@ func (ln *lane) follow(o *outgoing) <-chan error {
 		w := <-o.sent
 		err := w.err
 		if err == nil {
-			<-w.confirm.Done()
+			select {
+			case <-w.confirm.Done():
+			case <-ln.gone:
+			}
 			err = ln.verdict(o, w)
 		}
 		if _, doubt := err.(*hook.InDoubt); !doubt {
@@ -219,7 +260,7 @@ func (ln *lane) verdict(o *outgoing, w written) error {
 	acked, code := w.confirm.Acked(), uint16(o.returned.Load())
 	// The library resolves what is open when a channel closes as if it were
 	// nacked, and marks the channel as closed before.
-	open := !ln.ch.IsClosed()
+	open := !ln.ch.IsClosed() && !ln.isGone()
 	ln.forget(o, w.number, acked || open)
 	switch {
 	case code != 0:

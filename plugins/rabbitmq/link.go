@@ -154,7 +154,7 @@ func (l *link) serve(ctx context.Context, c *amqp.Connection, nc *conn) {
 			return
 		}
 		l.queue.stats.channelsLost.Add(1)
-		l.queue.logger.Warn("RabbitMQ closed a channel; opening another", zap.Error(err))
+		l.queue.logger.Warn("a channel to RabbitMQ has ended; opening another", zap.Error(err))
 		l.queue.topology.lost(err)
 		if !pause(ctx, backoff(0)) || l.queue.topology.check(ctx, c) != nil {
 			return

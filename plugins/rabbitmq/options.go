@@ -63,8 +63,7 @@ type Options struct {
 	Logger *zap.Logger
 }
 
-// Bounds that are nobody's business to set. They are fields of Queue for its
-// tests alone.
+// Bounds that are nobody's business to set.
 const (
 	dialTimeout      = 2 * time.Second        // until TCP is connected
 	handshakeTimeout = 5 * time.Second        // and then until AMQP is
@@ -75,10 +74,11 @@ const (
 	maxBackoff       = 5 * time.Second
 	topologyInterval = time.Second // between two looks at the topology
 	stallAfter       = time.Second // without a confirm, while some are awaited
-	probeInterval    = 250 * time.Millisecond
-	maxOutstanding   = 5000 // unconfirmed messages to one queue
-	laneQueue        = 512  // messages that wait for a lane's writer
-	writeBatch       = 64   // messages that go to the socket at once
+	probeInterval    = 5 * time.Second
+	stuckAfter       = 12 * time.Second // and then the channel is opened anew
+	maxOutstanding   = 5000             // unconfirmed messages to one queue
+	laneQueue        = 512              // messages that wait for a lane's writer
+	writeBatch       = 64               // messages that go to the socket at once
 )
 
 // prefixPattern keeps the names of what is declared below the 255 bytes of an

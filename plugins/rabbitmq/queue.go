@@ -28,13 +28,22 @@ type Queue struct {
 	lanes  atomic.Pointer[[]*lane]
 	server atomic.Uint64 // counts dials
 
-	mu        sync.Mutex // guards what follows, and changes of lanes
+	phase     atomic.Uint32
+	mu        sync.Mutex // guards what follows, changes of the phase, and those of lanes
 	stop      context.CancelFunc
-	closed    bool
 	wasReady  bool
-	running   sync.WaitGroup // the links
+	work      sync.WaitGroup // the links
 	followers sync.WaitGroup // waits for late confirmations
 }
+
+// phase is a part of a Queue's life.
+type phase uint32
+
+const (
+	fresh phase = iota
+	running
+	closed
+)
 
 // New returns a Queue. It does not connect: Start does.
 func New(opts Options) (*Queue, error) {
@@ -59,16 +68,17 @@ func New(opts Options) (*Queue, error) {
 func (q *Queue) Start() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
+	switch phase(q.phase.Load()) {
+	case closed:
 		return errClosed
-	}
-	if q.stop != nil {
+	case running:
 		return nil
 	}
+	q.phase.Store(uint32(running))
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	for _, l := range q.links {
-		q.running.Go(func() { l.run(ctx) })
+		q.work.Go(func() { l.run(ctx) })
 	}
 	return nil
 }
@@ -77,10 +87,9 @@ func (q *Queue) Start() error {
 // the connections. It may be called again.
 func (q *Queue) Close(ctx context.Context) error {
 	q.mu.Lock()
-	stop, first := q.stop, !q.closed
-	q.closed = true
+	stop, before := q.stop, phase(q.phase.Swap(uint32(closed)))
 	q.mu.Unlock()
-	if !first || stop == nil {
+	if before != running {
 		return nil
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -92,7 +101,7 @@ func (q *Queue) Close(ctx context.Context) error {
 		}
 	}
 	stop()
-	q.running.Wait() // bounded: sockets are closed
+	q.work.Wait() // bounded: sockets are closed
 	q.followers.Wait()
 	return nil
 }
@@ -126,10 +135,9 @@ func (q *Queue) changed() {
 	q.mu.Lock()
 	before := q.wasReady
 	q.wasReady = err == nil
-	closed := q.closed
 	q.mu.Unlock()
 	switch {
-	case closed || before == (err == nil):
+	case q.started() != nil || before == (err == nil):
 	case err == nil:
 		q.logger.Info("RabbitMQ can be used")
 	default:
@@ -146,16 +154,21 @@ func (q *Queue) Ready() error {
 	return q.routes.events.ready(now)
 }
 
-// connected returns nil if a message can be written, or why not.
-func (q *Queue) connected(now time.Time) error {
-	q.mu.Lock()
-	started, closed := q.stop != nil, q.closed
-	q.mu.Unlock()
-	switch {
+// started returns nil between Start and Close.
+func (q *Queue) started() error {
+	switch phase(q.phase.Load()) {
+	case running:
+		return nil
 	case closed:
 		return errClosed
-	case !started:
-		return errNotStarted
+	}
+	return errNotStarted
+}
+
+// connected returns nil if a message can be written, or why not.
+func (q *Queue) connected(now time.Time) error {
+	if err := q.started(); err != nil {
+		return err
 	}
 	for _, ln := range *q.lanes.Load() {
 		if ln.link.ready(now) == nil {
@@ -193,6 +206,9 @@ func (q *Queue) Park(ctx context.Context, ev *hook.Event, f hook.Fault) (hook.Re
 
 // send writes a message and waits for its confirmation.
 func (q *Queue) send(ctx context.Context, o *outgoing) error {
+	if err := q.started(); err != nil {
+		return unavailable(err)
+	}
 	if err := o.target.admit(time.Now()); err != nil {
 		return unavailable(err)
 	}
@@ -209,22 +225,25 @@ func (q *Queue) send(ctx context.Context, o *outgoing) error {
 	}
 }
 
-// enqueue puts a message into a lane that can be used.
+// enqueue puts a message into a lane that can be used. One on which nothing is
+// confirmed comes last: the server may hold up all of a channel for one queue.
 func (q *Queue) enqueue(o *outgoing) (*lane, error) {
 	lanes := *q.lanes.Load()
 	now := time.Now()
-	usable := false
 	first := q.next.Add(1)
-	for i := range lanes {
-		ln := lanes[(first+uint64(i))%uint64(len(lanes))]
-		if ln.link.ready(now) != nil {
-			continue
-		}
-		usable = true
-		select {
-		case ln.in <- o:
-			return ln, nil
-		default:
+	usable := false
+	for _, stalled := range [...]bool{false, true} {
+		for i := range lanes {
+			ln := lanes[(first+uint64(i))%uint64(len(lanes))]
+			if ln.link.ready(now) != nil || (ln.tally.stalledFor(stallAfter, now) > 0) != stalled {
+				continue
+			}
+			usable = true
+			select {
+			case ln.in <- o:
+				return ln, nil
+			default:
+			}
 		}
 	}
 	if usable {

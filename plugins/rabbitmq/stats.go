@@ -39,7 +39,7 @@ func (q *Queue) Stats() Stats {
 		Channels:  q.stats.channelsLost.Load(),
 	}
 	for _, t := range q.targets() {
-		s.Outstanding += t.outstanding.Load()
+		s.Outstanding += t.tally.outstanding.Load()
 	}
 	now := time.Now()
 	for _, l := range q.links {

@@ -1,0 +1,41 @@
+package rabbitmq
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// tally counts messages that were written and not confirmed, and knows for how
+// long there has been no confirmation.
+type tally struct {
+	outstanding atomic.Int64
+	progress    atomic.Int64 // Unix nanoseconds of the last confirmation, or of the first message that awaits one
+}
+
+// begin counts a message that is about to be written.
+func (t *tally) begin() {
+	if t.outstanding.Add(1) == 1 {
+		t.progress.Store(time.Now().UnixNano())
+	}
+}
+
+// end counts a message that was confirmed or refused, or whose confirmation
+// was lost, which is no progress.
+func (t *tally) end(settled bool) {
+	t.outstanding.Add(-1)
+	if settled {
+		t.progress.Store(time.Now().UnixNano())
+	}
+}
+
+// stalledFor returns how long messages have been waiting without any
+// confirmation, where that is longer than least, and 0 otherwise.
+func (t *tally) stalledFor(least time.Duration, now time.Time) time.Duration {
+	if t.outstanding.Load() == 0 {
+		return 0
+	}
+	if d := now.Sub(time.Unix(0, t.progress.Load())); d > least {
+		return d
+	}
+	return 0
+}
