@@ -27,6 +27,7 @@ type Runtime struct {
 	logger   *zap.Logger
 	handles  []Handle
 	handover *handover
+	linger   time.Duration // after a reload; see lingerFor
 
 	started chan struct{} // closed by start
 
@@ -73,6 +74,7 @@ func (rt *Runtime) start() error {
 	for _, s := range rt.handover.servers {
 		warnOfStrays(rt.logger, s)
 	}
+	rt.linger = lingerFor(rt.handover.servers)
 	rt.handover.onRunning(rt.running)
 	close(rt.started)
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
@@ -90,11 +92,6 @@ func (rt *Runtime) running() {
 		}
 	}
 }
-
-// linger is how long a replaced runtime still takes requests. Caddy cleans up a
-// config while requests that it routed are on their way, some of them still
-// sending their body: they must not find the door closed.
-const linger = 10 * time.Second
 
 // Enter keeps the runtime until leave is called. Every request does so. Caddy
 // starts apps in no order: a request that comes before this one is started
@@ -142,7 +139,7 @@ func (rt *Runtime) signalIdle() {
 // for the last request: http has drained by then, or has given up.
 func (rt *Runtime) retire() error {
 	if !caddy.Exiting() && rt.isStarted() {
-		time.AfterFunc(linger, func() {
+		time.AfterFunc(rt.linger, func() {
 			<-rt.close()
 			if err := rt.end(); err != nil {
 				rt.logger.Error("ending the hooks of an old config", zap.Error(err))

@@ -106,6 +106,9 @@ func (h *Handler) Validate() error {
 // HookName returns the name of the hook that the handler stands before.
 func (h *Handler) HookName() string { return h.Hook }
 
+// Longest returns how long a request may take.
+func (h *Handler) Longest() time.Duration { return time.Duration(h.Budget) }
+
 // errBudget is why the context ends. It unwraps to DeadlineExceeded and is a
 // timeout, or reverse_proxy would call it a bad gateway.
 type errBudget struct{}
