@@ -15,6 +15,7 @@ var ours = []string{
 	"admin.api.hookgate",
 	"hookgate",
 	"hookgate.queues.embedded",
+	"hookgate.queues.rabbitmq",
 	"hookgate.stores.embedded",
 	"hookgate.stores.redis",
 	"http.handlers.fail_fast",

@@ -76,6 +76,14 @@ type QueueDriver interface {
 	OpenQueue(env Env) (hook.Queue, Handle, error)
 }
 
+// Router is what the Handle of a queue may be beside: one whose events may go to
+// queues that hooks name.
+type Router interface {
+	// Expect says that a hook will send events to a queue, as tasks of Celery
+	// or as they are. It is called when hooks are provisioned.
+	Expect(queue string, celery bool)
+}
+
 // Provision implements caddy.Provisioner. It touches neither disk nor network.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()

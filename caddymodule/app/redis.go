@@ -49,7 +49,7 @@ type RedisStore struct {
 
 	// TLS, also for redis. Default: for rediss alone, with the system's
 	// authorities.
-	TLS *RedisTLS `json:"tls,omitempty"`
+	TLS *TLS `json:"tls,omitempty"`
 
 	opts   redis.Options
 	digest [sha256.Size]byte // of all settings

@@ -34,7 +34,7 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"username": s.checked(parse.String(&s.Username)),
 		"password": s.checked(parse.String(&s.Password)),
 		"prefix":   parse.String(&s.Prefix),
-		"tls":      s.parseTLS,
+		"tls":      parseTLS(&s.TLS),
 	})
 }
 
@@ -63,23 +63,6 @@ func (s *RedisStore) parseMode(d *caddyfile.Dispenser) error {
 	}
 	s.Master = d.Val()
 	return nil
-}
-
-func (s *RedisStore) parseTLS(d *caddyfile.Dispenser) error {
-	s.TLS = new(RedisTLS)
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	return parse.Block(d, map[string]parse.Func{
-		"ca":          parse.String(&s.TLS.CA),
-		"server_name": parse.String(&s.TLS.ServerName),
-		"certificate": func(d *caddyfile.Dispenser) error {
-			if !d.Args(&s.TLS.Certificate, &s.TLS.Key) {
-				return d.Err("certificate: the paths of a certificate and of its key are needed")
-			}
-			return nil
-		},
-	})
 }
 
 // Interface guard

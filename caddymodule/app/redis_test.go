@@ -75,8 +75,8 @@ func TestEqualSettingsShareARedisStore(t *testing.T) {
 		"no password":      {URLs: base.URLs},
 		"another prefix":   {URLs: base.URLs, Password: base.Password, Prefix: "p:"},
 		"another mode":     {URLs: base.URLs, Password: base.Password, Mode: "cluster"},
-		"TLS":              {URLs: base.URLs, Password: base.Password, TLS: new(RedisTLS)},
-		"a server's name":  {URLs: base.URLs, Password: base.Password, TLS: &RedisTLS{ServerName: "n"}},
+		"TLS":              {URLs: base.URLs, Password: base.Password, TLS: new(TLS)},
+		"a server's name":  {URLs: base.URLs, Password: base.Password, TLS: &TLS{ServerName: "n"}},
 	} {
 		if store, _ := openRedis(t, other); store == first {
 			t.Errorf("%s: shared", name)
@@ -98,9 +98,9 @@ func TestRedisSettingsThatAreRefused(t *testing.T) {
 		"an unknown mode":          {URLs: []string{"redis://a"}, Mode: "ring"},
 		"two servers":              {URLs: []string{"redis://a", "redis://b"}},
 		"no master":                {URLs: []string{"redis://a"}, Mode: "sentinel"},
-		"no authorities":           {URLs: []string{"redis://a"}, TLS: &RedisTLS{CA: none}},
-		"no certificate":           {URLs: []string{"redis://a"}, TLS: &RedisTLS{Certificate: none, Key: none}},
-		"no key":                   {URLs: []string{"redis://a"}, TLS: &RedisTLS{Certificate: none}},
+		"no authorities":           {URLs: []string{"redis://a"}, TLS: &TLS{CA: none}},
+		"no certificate":           {URLs: []string{"redis://a"}, TLS: &TLS{Certificate: none, Key: none}},
+		"no key":                   {URLs: []string{"redis://a"}, TLS: &TLS{Certificate: none}},
 		"a URL in the wrong place": {URLs: []string{"redis://u@{env.REDIS_TEST_URL}"}},
 	} {
 		if err := s.Provision(caddy.Context{}); err == nil {
@@ -174,13 +174,13 @@ func TestRedisWithTLS(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr)
 	servers.StartRedis(t, "--tls-port", port, "--tls-auth-clients", "yes",
 		"--tls-ca-cert-file", path("ca.pem"), "--tls-cert-file", path("cert.pem"), "--tls-key-file", path("key.pem"))
-	whole := RedisTLS{CA: path("ca.pem"), Certificate: path("cert.pem"), Key: path("key.pem"), ServerName: "redis.test"}
+	whole := TLS{CA: path("ca.pem"), Certificate: path("cert.pem"), Key: path("key.pem"), ServerName: "redis.test"}
 	store, h := openRedis(t, RedisStore{URLs: []string{"rediss://" + addr}, TLS: &whole})
 	ready(t, store, h)
-	for name, change := range map[string]func(*RedisTLS){
-		"an unknown authority": func(s *RedisTLS) { s.CA = "" },
-		"another name":         func(s *RedisTLS) { s.ServerName = "other.test" },
-		"no certificate":       func(s *RedisTLS) { s.Certificate, s.Key = "", "" },
+	for name, change := range map[string]func(*TLS){
+		"an unknown authority": func(s *TLS) { s.CA = "" },
+		"another name":         func(s *TLS) { s.ServerName = "other.test" },
+		"no certificate":       func(s *TLS) { s.Certificate, s.Key = "", "" },
 	} {
 		s := whole
 		change(&s)

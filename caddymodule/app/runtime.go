@@ -26,6 +26,7 @@ type Runtime struct {
 	dataDir  string
 	logger   *zap.Logger
 	handles  []Handle
+	router   Router // nil where the queue has no others by name
 	handover *handover
 	linger   time.Duration // after a reload; see lingerFor
 
@@ -53,11 +54,22 @@ func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error)
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	rt.handles = append(rt.handles, h)
+	rt.router, _ = h.(Router)
 	if rt.Core, err = accept.New(accept.Options{Store: rt.Store, Logger: env.Logger}); err != nil {
 		return nil, err
 	}
 	rt.Gate, err = accept.NewGate(accept.GateOptions{Core: rt.Core, Store: rt.Store, Queue: rt.Queue})
 	return rt, err
+}
+
+// Expect says that a hook will send events to a queue that it names, as tasks of
+// Celery or as they are.
+func (rt *Runtime) Expect(queue string, celery bool) error {
+	if rt.router == nil {
+		return errors.New("a hook's own queue, and format celery, need the global option hookgate to have: queue rabbitmq <url>")
+	}
+	rt.router.Expect(queue, celery)
+	return nil
 }
 
 func (rt *Runtime) start() error {

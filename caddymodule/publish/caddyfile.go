@@ -21,6 +21,8 @@ func init() {
 //		on_store_failure publish | reject
 //		accepted_status  200 | 201 | 202
 //		routing_key      <key>
+//		queue            <name>
+//		format           raw | celery <task> { queue <name> }
 //	}
 func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	p := new(Handler)
@@ -40,7 +42,41 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"on_store_failure": parse.Word(&h.OnStoreFailure, Publish, Reject),
 		"accepted_status":  parse.Count(&h.AcceptedStatus),
 		"routing_key":      parse.String(&h.RoutingKey),
+		"queue":            h.ParseQueue,
+		"format":           h.ParseFormat,
 	})
+}
+
+// ParseQueue reads the name of the queue that gets the events.
+func (h *Handler) ParseQueue(d *caddyfile.Dispenser) error {
+	if h.Task != "" {
+		return d.Err("queue: the queue of a Celery task stands in the block of format celery")
+	}
+	return parse.String(&h.Queue)(d)
+}
+
+// ParseFormat reads how the queue gets the events: raw, or celery with a task
+// and a block that names its queue.
+func (h *Handler) ParseFormat(d *caddyfile.Dispenser) error {
+	var format string
+	if err := parse.Word(&format, "raw", "celery")(d); err != nil || format == "raw" {
+		return err
+	}
+	switch {
+	case !d.NextArg() || d.Val() == "":
+		return d.Err("format celery: the name of a task is missing")
+	case h.Queue != "":
+		return d.Err("format celery: the queue of a Celery task stands in this block")
+	}
+	task := d.Val()
+	if err := parse.Block(d, map[string]parse.Func{"queue": parse.String(&h.Queue)}); err != nil {
+		return err
+	}
+	if h.Queue == "" {
+		return d.Err("format celery: it needs a block with the queue that the Celery worker consumes, such as { queue celery }")
+	}
+	h.Task = task
+	return nil
 }
 
 // Interface guard

@@ -69,6 +69,15 @@ type Handler struct {
 	// Where the queue sends the event. Default: the hook's name.
 	RoutingKey string `json:"routing_key,omitempty"`
 
+	// The queue in RabbitMQ that gets the event, and no other does: that of a
+	// consumer which is there already. Default: Hookgate's own.
+	Queue string `json:"queue,omitempty"`
+
+	// The Celery task that the event becomes a call of: task(payload,
+	// event_id), in version 2 of Celery's protocol, with the event ID as task
+	// ID. It needs a queue. Default: the event goes as it is.
+	Task string `json:"celery_task,omitempty"`
+
 	runtime  *app.Runtime
 	recorder *telemetry.Recorder
 	policy   accept.Policy
@@ -107,8 +116,15 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if h.recorder, err = telemetry.NewRecorder(ctx); err != nil {
 		return err
 	}
-	h.runtime, err = app.Of(ctx)
-	return err
+	if h.runtime, err = app.Of(ctx); err != nil {
+		return err
+	}
+	if h.Queue != "" {
+		if err := h.runtime.Expect(h.Queue, h.Task != ""); err != nil {
+			return fmt.Errorf("webhook_publish: %w", err)
+		}
+	}
+	return nil
 }
 
 // Validate implements caddy.Validator.
@@ -126,6 +142,12 @@ func (h *Handler) Validate() error {
 		return fmt.Errorf("webhook_publish: accepted_status is 200, 201 or 202, not %d", h.AcceptedStatus)
 	case len(h.RoutingKey) > hook.MaxIDLength:
 		return fmt.Errorf("webhook_publish: routing_key is longer than %d bytes", hook.MaxIDLength)
+	case len(h.Queue) > hook.MaxIDLength:
+		return fmt.Errorf("webhook_publish: the name of the queue is longer than %d bytes", hook.MaxIDLength)
+	case h.Task != "" && h.Queue == "":
+		return errors.New("webhook_publish: a Celery task needs a queue")
+	case h.Queue != "" && h.RoutingKey != "":
+		return errors.New("webhook_publish: with a queue there is no routing_key: the queue's name is it")
 	}
 	return nil
 }
@@ -146,6 +168,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	if st.Event.RoutingKey == "" {
 		st.Event.RoutingKey = st.Hook
 	}
+	st.Event.Queue, st.Event.Task = h.Queue, h.Task
 	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(h.Timeout))
 	defer cancel()
 	res, err := h.take(ctx, st)

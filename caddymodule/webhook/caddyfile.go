@@ -38,7 +38,8 @@ func init() {
 //		on_conflict           park | reject
 //		on_store_failure      publish | reject
 //		routing_key           <key>
-//		format                raw
+//		queue                 <name>
+//		format                raw | celery <task> { queue <name> }
 //	}
 //
 // Without a matcher the hook is at /webhooks/genesys/<name>. Hooks with the
@@ -91,7 +92,8 @@ func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
 		"on_conflict":           parse.Word(&c.publish.OnConflict, publish.Park, publish.Reject),
 		"on_store_failure":      parse.Word(&c.publish.OnStoreFailure, publish.Publish, publish.Reject),
 		"routing_key":           parse.String(&c.publish.RoutingKey),
-		"format":                c.parseFormat,
+		"queue":                 c.publish.ParseQueue,
+		"format":                c.publish.ParseFormat,
 	}, "auth")
 	if err != nil {
 		return err
@@ -113,6 +115,9 @@ func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
 	}
 	if c.contractIsNone && c.validate.MaxEventAge != 0 {
 		return d.Errf("max_event_age needs a contract that says where the timestamp is")
+	}
+	if c.publish.Queue != "" && c.publish.RoutingKey != "" {
+		return d.Errf("routing_key and a queue exclude each other: the queue's name is its key")
 	}
 	if !c.allowAny && c.allow == nil {
 		c.allow = allowlist.PrivateRanges()
@@ -163,10 +168,4 @@ func (c *hookConfig) parseTimeout(d *caddyfile.Dispenser) error {
 	v, err := parse.Duration(d, minTimeout)
 	c.timeout = caddy.Duration(v)
 	return err
-}
-
-// parseFormat reads how the queue gets the event. There is one format so far.
-func (c *hookConfig) parseFormat(d *caddyfile.Dispenser) error {
-	var format string
-	return parse.Word(&format, "raw")(d)
 }

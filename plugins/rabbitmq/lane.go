@@ -32,7 +32,7 @@ type lane struct {
 	gone   chan struct{} // closed when its confirmations are not waited for any more
 	closed chan *amqp.Error
 
-	tally  tally
+	tally tally
 
 	mu      sync.Mutex
 	pending map[uint64]*outgoing

@@ -10,11 +10,14 @@ import (
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 )
 
-// RedisTLS is how the servers are recognized, and we by them. Paths and the
+// TLS is how the servers are recognized, and we by them. Paths and the
 // name may hold placeholders.
-type RedisTLS struct {
+type TLS struct {
 	// A file of authorities in PEM. Default: the system's.
 	CA string `json:"ca,omitempty"`
 
@@ -30,7 +33,7 @@ type RedisTLS struct {
 
 // config returns the settings of crypto/tls, and a digest of what they hold
 // that is not read again. s may be nil.
-func (s *RedisTLS) config() (*tls.Config, string, error) {
+func (s *TLS) config() (*tls.Config, string, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if s == nil {
 		return cfg, "", nil
@@ -72,4 +75,25 @@ func (s *RedisTLS) config() (*tls.Config, string, error) {
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
 	}
 	return cfg, digest, nil
+}
+
+// parseTLS reads a tls subdirective. A block may be left out.
+func parseTLS(p **TLS) parse.Func {
+	return func(d *caddyfile.Dispenser) error {
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+		s := new(TLS)
+		*p = s
+		return parse.Block(d, map[string]parse.Func{
+			"ca":          parse.String(&s.CA),
+			"server_name": parse.String(&s.ServerName),
+			"certificate": func(d *caddyfile.Dispenser) error {
+				if !d.Args(&s.Certificate, &s.Key) {
+					return d.Err("certificate: the paths of a certificate and of its key are needed")
+				}
+				return nil
+			},
+		})
+	}
 }

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
+)
+
+// UnmarshalCaddyfile sets up the queue. Syntax:
+//
+//	queue rabbitmq <url>... {
+//		username <name>
+//		password <secret>
+//		prefix   <prefix>
+//		topology declare | passive
+//		tls {
+//			ca          <path>
+//			certificate <path> <key's path>
+//			server_name <name>
+//		}
+//	}
+//
+// The secret is {env.NAME} or {file./path}. A block after tls may be left out.
+func (s *RabbitMQQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the driver's name
+	s.URLs = d.RemainingArgs()
+	// Found here, an error has the line of the URLs.
+	if err := s.check(); err != nil {
+		return d.Errf("%v", err)
+	}
+	checked := func(read parse.Func) parse.Func {
+		return func(d *caddyfile.Dispenser) error {
+			if err := read(d); err != nil {
+				return err
+			}
+			if err := s.check(); err != nil {
+				return d.Errf("%v", err)
+			}
+			return nil
+		}
+	}
+	return parse.Block(d, map[string]parse.Func{
+		"username": checked(parse.String(&s.Username)),
+		"password": checked(parse.String(&s.Password)),
+		"prefix":   parse.String(&s.Prefix),
+		"topology": parse.Word(&s.Topology, string(rabbitmq.Declare), string(rabbitmq.Passive)),
+		"tls":      parseTLS(&s.TLS),
+	})
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*RabbitMQQueue)(nil)
