@@ -4,11 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"reflect"
-	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -23,22 +20,9 @@ import (
 // hooks, their sockets are closed, at a moment when nobody waits to be
 // accepted, and what was accepted gets the time to be read. In a reload the
 // new config's sockets are open by then.
-
-const (
-	// lull is how long such a moment is waited for. Where the kernel hands
-	// waiting connections to the new sockets (net.ipv4.tcp_migrate_req=1),
-	// none is needed.
-	lull = 100 * time.Millisecond
-
-	// accepting is how long the servers get to take over what they accepted.
-	accepting = 20 * time.Millisecond
-
-	// patience is how long connections are waited for that were accepted.
-	// Those that stay silent for so long get no answer.
-	patience = 500 * time.Millisecond
-
-	lookEvery = time.Millisecond
-)
+//
+// On systems other than Linux nothing of this is done: whether somebody waits
+// to be accepted cannot be told there, nor do two sockets share a port alike.
 
 // handover is what a config knows of its servers that have hooks. It handles
 // the event that Caddy emits before it stops them.
@@ -96,65 +80,10 @@ func (ho *handover) Handle(_ context.Context, e caddy.Event) error {
 		for _, fn := range ho.running {
 			fn()
 		}
-	case eventStopping:
+	case eventStopping: // in a reload the new config serves already
 		ho.stop()
 	}
 	return nil
-}
-
-// stop is called before the config is stopped; in a reload the new one serves
-// already.
-func (ho *handover) stop() {
-	for _, s := range ho.servers {
-		for _, l := range s.Listeners() {
-			if tcp, ok := tcpListener(l); ok {
-				closeInLull(tcp)
-			}
-		}
-	}
-	begin := time.Now()
-	for elapsed := time.Duration(0); elapsed < accepting || ho.waiting() > 0 && elapsed < patience; elapsed = time.Since(begin) {
-		time.Sleep(lookEvery)
-	}
-}
-
-// closeInLull closes a listener when nobody waits to be accepted. Caddy's own
-// listener around it stays as it is: the server closes that one when it finds
-// this one closed.
-func closeInLull(l *net.TCPListener) {
-	for deadline := time.Now().Add(lull); backlog(l) > 0 && time.Now().Before(deadline); {
-		runtime.Gosched()
-	}
-	_ = l.Close()
-}
-
-// tcpListener finds the TCP listener within those that Caddy, TLS and listener
-// wrappers put around it. All of them embed the next one.
-func tcpListener(l net.Listener) (*net.TCPListener, bool) {
-	for {
-		if tcp, ok := l.(*net.TCPListener); ok {
-			return tcp, true
-		}
-		v := reflect.Indirect(reflect.ValueOf(l))
-		if v.Kind() != reflect.Struct {
-			return nil, false
-		}
-		field := v.FieldByName("Listener")
-		if !field.IsValid() || !field.CanInterface() {
-			return nil, false
-		}
-		next, ok := field.Interface().(net.Listener)
-		if !ok {
-			return nil, false
-		}
-		l = next
-	}
-}
-
-func (ho *handover) waiting() int {
-	ho.mu.Lock()
-	defer ho.mu.Unlock()
-	return len(ho.unread)
 }
 
 // Interface guard
