@@ -20,9 +20,9 @@ func TestTheDocumentedAccessLogHasNoSecretOfASender(t *testing.T) {
 	s := start(t, site(snippet+"\n\tgenesys_webhook "+hookPath))
 	s.post(payload("logged"), "X-Edge-Token", "hunter2", "X-Hub-Signature-256", "hunter3", "Webhook-Signature", "hunter4", "X-Other", "shown")
 	eventually(t, 5*time.Second, "the access log has the request", func() bool {
-		return strings.Contains(s.log.String(), `"X-Other":["shown"]`)
+		return strings.Contains(s.Log.String(), `"X-Other":["shown"]`)
 	})
-	if strings.Contains(s.log.String(), "hunter") {
+	if strings.Contains(s.Log.String(), "hunter") {
 		t.Error("the access log has a secret")
 	}
 }

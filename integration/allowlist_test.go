@@ -73,7 +73,7 @@ func TestARangesFileIsReadAgainWhenItChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 30*time.Second, "the bad list is reported", func() bool {
-		return strings.Contains(s.log.String(), "the ranges could not be read again")
+		return strings.Contains(s.Log.String(), "the ranges could not be read again")
 	})
 	if a := s.post(payload("f3")); a.status != 403 || a.code() != "forbidden" {
 		t.Errorf("with a bad file: %d %s, want the answer of the last good list", a.status, a.raw)

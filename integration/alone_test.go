@@ -39,7 +39,7 @@ func TestTheReadmesSiteInFrontOfAHandlerSaysWhyItFails(t *testing.T) {
 	s := start(t, site(strings.Replace(snippet, "app:8000", strings.TrimPrefix(upstream.URL, "http://"), 1)))
 	ask := func(method, path, id string) answer {
 		t.Helper()
-		req, err := http.NewRequest(method, s.url(path), strings.NewReader(payload("alone")))
+		req, err := http.NewRequest(method, s.URL(path), strings.NewReader(payload("alone")))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func TestEachAnswerSaysWhy(t *testing.T) {
 		{"its corrected resend is a new event", strings.NewReader(payload("c1")), nil, 202, "accepted"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a, err := send(http.DefaultClient, s.url(hookPath), tc.body, tc.header...)
+			a, err := send(http.DefaultClient, s.URL(hookPath), tc.body, tc.header...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestAHookThatRejectsSaysWhereAndNeverWhat(t *testing.T) {
 func TestWrongMethodsPathsAndHostsAreNeverTakenForAnAnswer(t *testing.T) {
 	s := start(t, site("	genesys_webhook "+hookPath))
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"} {
-		req, _ := http.NewRequest(method, s.url(hookPath), nil)
+		req, _ := http.NewRequest(method, s.URL(hookPath), nil)
 		a, err := do(http.DefaultClient, req)
 		if method == "HEAD" {
 			if err == nil && a.status != 405 {
@@ -184,12 +184,12 @@ func TestWrongMethodsPathsAndHostsAreNeverTakenForAnAnswer(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/", hookPath + "/", hookPath + "/x", "/webhooks/genesys/other", strings.ToUpper(hookPath) + "X", "/webhooks//genesys/pe-action-map/.."} {
-		a, err := send(http.DefaultClient, s.url(path), strings.NewReader(payload("p")))
+		a, err := send(http.DefaultClient, s.URL(path), strings.NewReader(payload("p")))
 		if err != nil || a.status != 404 {
 			t.Errorf("%s: %d %s %v, want 404", path, a.status, a.raw, err)
 		}
 	}
-	req, _ := http.NewRequest(http.MethodPost, s.url(hookPath), strings.NewReader(payload("h")))
+	req, _ := http.NewRequest(http.MethodPost, s.URL(hookPath), strings.NewReader(payload("h")))
 	req.Host = "evil.example"
 	req.Header.Set("Content-Type", "application/json")
 	if a, err := do(http.DefaultClient, req); err != nil || a.status < 400 && a.status != 202 {
@@ -207,7 +207,7 @@ func TestManyIdenticalRequestsAtOnceAreOneEvent(t *testing.T) {
 	)
 	for range n {
 		wg.Go(func() {
-			a, err := send(http.DefaultClient, s.url(hookPath), strings.NewReader(payload("same")))
+			a, err := send(http.DefaultClient, s.URL(hookPath), strings.NewReader(payload("same")))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {

@@ -78,7 +78,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 		{"both", "/both", []string{"X-Edge-Token", "new-secret", "X-Hub-Signature-256", signature}, 202, "accepted"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a, err := send(httpClient, s.url(tc.path), strings.NewReader(body), tc.header...)
+			a, err := send(httpClient, s.URL(tc.path), strings.NewReader(body), tc.header...)
 			if err != nil || a.status != tc.status || a.code() != tc.code {
 				t.Errorf("got %d %s, %v", a.status, a.raw, err)
 			}
@@ -88,12 +88,12 @@ func TestCredentialsAreChecked(t *testing.T) {
 		})
 	}
 
-	stdout, stderr, code := command(t, "adapt", "--config", filepath.Join(s.dir, "Caddyfile"), "--adapter", "caddyfile")
+	stdout, stderr, code := command(t, "adapt", "--config", filepath.Join(s.Dir, "Caddyfile"), "--adapter", "caddyfile")
 	if code != 0 {
 		t.Fatal(stderr)
 	}
 	for _, secret := range []string{"new-secret", "old-secret", "0123456789abcdef"} {
-		if strings.Contains(stdout, secret) || strings.Contains(s.log.String(), secret) {
+		if strings.Contains(stdout, secret) || strings.Contains(s.Log.String(), secret) {
 			t.Error("a secret is in the adapted config or in the log")
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hookgate/hookgate/integration/edge"
 )
 
 // ours are the modules that a build has beside Caddy's.
@@ -87,7 +89,7 @@ func buildElsewhere(t *testing.T, plugin string) string {
 	binary := filepath.Join(dir, "caddy")
 	// With the race detector, like the rest of these tests: its objects are
 	// in the build cache.
-	cmd := exec.Command("go", "build", "-race", "-mod=mod", "-tags", buildTags, "-o", binary, ".")
+	cmd := exec.Command("go", "build", "-race", "-mod=mod", "-tags", edge.Tags, "-o", binary, ".")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

@@ -116,7 +116,7 @@ func filter(upstream, budget string) string {
 
 func (s *server) ask(id, what string) answer {
 	s.t.Helper()
-	a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", id, "X-Do", what)
+	a, err := send(httpClient, s.URL(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", id, "X-Do", what)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestManyAtOnceReachTheUpstreamOnce(t *testing.T) {
 	)
 	for range 64 {
 		wg.Go(func() {
-			a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "many", "X-Do", "slow")
+			a, err := send(httpClient, s.URL(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "many", "X-Do", "slow")
 			mu.Lock()
 			defer mu.Unlock()
 			seen[fmt.Sprintf("%d%s%v", a.status, a.code(), err)]++
@@ -229,7 +229,7 @@ func TestAnUpstreamThatTakes30SecondsRunsOnce(t *testing.T) {
 	s := start(t, site(filter(up.addr, "")))
 	result := make(chan answer, 1)
 	go func() {
-		a, err := send(&http.Client{}, s.url(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "long", "X-Do", "30s")
+		a, err := send(&http.Client{}, s.URL(filterPath), strings.NewReader(`{"n":1}`), "Idempotency-Key", "long", "X-Do", "30s")
 		if err != nil {
 			t.Error(err)
 		}
@@ -261,7 +261,7 @@ func TestASenderThatHangsUpDoesNotUndoTheWork(t *testing.T) {
 	s := start(t, site(filter(up.addr, "5s")))
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url(filterPath), strings.NewReader(`{"n":1}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL(filterPath), strings.NewReader(`{"n":1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestTheSameIDWithAnotherBodyIsAConflict(t *testing.T) {
 		err error
 	)
 	eventually(t, 30*time.Second, "the ID is settled", func() bool {
-		a, err = send(httpClient, s.url(filterPath), strings.NewReader(`{"n":2}`), "Idempotency-Key", "conflict", "X-Do", "200")
+		a, err = send(httpClient, s.URL(filterPath), strings.NewReader(`{"n":2}`), "Idempotency-Key", "conflict", "X-Do", "200")
 		return err != nil || a.code() != "in_flight"
 	})
 	if err != nil || a.status != 409 || a.code() != "conflict" {
@@ -318,7 +318,7 @@ func TestTheFilterNeedsAnIDAndAnswer(t *testing.T) {
 		t.Errorf("without an ID: %d %s", a.status, a.raw)
 	}
 	for range 2 {
-		a, err := send(httpClient, s.url(filterPath), strings.NewReader(`{}`), "Idempotency-Key", "x")
+		a, err := send(httpClient, s.URL(filterPath), strings.NewReader(`{}`), "Idempotency-Key", "x")
 		if err != nil || a.status == 202 {
 			t.Errorf("a chain that answers nothing: %d %s %v", a.status, a.raw, err)
 		}
@@ -354,7 +354,7 @@ func TestTheSameIDOnAnotherRouteIsAnotherEvent(t *testing.T) {
 	}`))
 	ask := func(id, method, path, host string) answer {
 		t.Helper()
-		req, err := http.NewRequest(method, s.url(path), strings.NewReader(body))
+		req, err := http.NewRequest(method, s.URL(path), strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -114,7 +114,7 @@ func TestASenderThatHangsUpWithoutADeadlineLeavesDoubt(t *testing.T) {
 	up := newUpstream(t)
 	s := start(t, behind("reverse_proxy "+up.addr))
 	ctx, hangUp := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url(filterPath), strings.NewReader(`{"n":1}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL(filterPath), strings.NewReader(`{"n":1}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func (s *server) load(senders int, prefix string, fresh bool, stop <-chan struct
 						return
 					default:
 					}
-					a, err := send(client, s.url(hookPath), strings.NewReader(payload(id)))
+					a, err := send(client, s.URL(hookPath), strings.NewReader(payload(id)))
 					switch {
 					case err != nil:
 						failed(err.Error())
@@ -112,10 +112,10 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 		stop := make(chan struct{})
 		wg := s.load(8, fmt.Sprint("k", round), false, stop, &j, ignore)
 		eventually(t, time.Minute, "events are accepted", func() bool { return len(j.snapshot()) > before+50+round*7 })
-		s.kill()
+		s.Kill()
 		close(stop)
 		wg.Wait()
-		s.run()
+		s.Run()
 	}
 	s.checkQueue(j.snapshot())
 	if a := s.post(payload("k0-0-0")); a.code() != "duplicate" {
@@ -131,8 +131,8 @@ func TestASecondAttemptAfterAKillIsTakenOnce(t *testing.T) {
 	for range 3 {
 		before := len(j.snapshot())
 		eventually(t, time.Minute, "events are accepted", func() bool { return len(j.snapshot()) > before+50 })
-		s.kill()
-		s.run()
+		s.Kill()
+		s.Run()
 	}
 	close(stop)
 	wg.Wait()
@@ -156,7 +156,7 @@ func TestSIGTERMUnderLoadDrains(t *testing.T) {
 		}
 	})
 	eventually(t, time.Minute, "events are accepted", func() bool { return len(j.snapshot()) > 200 })
-	if err := s.terminate(); err != nil {
+	if err := s.Terminate(); err != nil {
 		t.Errorf("the process ended with %v", err)
 	}
 	close(stop)
@@ -164,7 +164,7 @@ func TestSIGTERMUnderLoadDrains(t *testing.T) {
 	if n := refused.Load(); n > 0 {
 		t.Errorf("%d requests were refused", n)
 	}
-	s.run()
+	s.Run()
 	s.checkQueue(j.snapshot())
 }
 
@@ -201,7 +201,7 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 		if n%4 == 3 {
 			config = strings.Replace(config, "data_dir $DIR/data", "data_dir {env.HOOKGATE_NOT_SET}", 1)
 		}
-		err := s.reload(config)
+		err := s.Reload(config)
 		if broken := n%4 == 3; (err != nil) != broken {
 			t.Fatalf("reload %d: %v", n, err)
 		}
@@ -224,7 +224,7 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 // goroutines asks the admin API how many goroutines there are.
 func (s *server) goroutines() int {
 	s.t.Helper()
-	profile, err := s.adminRead("/debug/pprof/goroutine?debug=1")
+	profile, err := s.AdminRead("/debug/pprof/goroutine?debug=1")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func (s *server) goroutines() int {
 
 // handles counts the file descriptors of files whose name ends so.
 func (s *server) handles(suffix string) int {
-	dir := fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid)
+	dir := fmt.Sprintf("/proc/%d/fd", s.PID())
 	fds, err := os.ReadDir(dir)
 	if err != nil {
 		s.t.Fatal(err)
@@ -274,7 +274,7 @@ func TestAFullStoreRefusesAndServesAgain(t *testing.T) {
 	if a := s.post(sized("full0", 20000)); a.code() != "duplicate" {
 		t.Errorf("an event that is there, when full: %s", a.raw)
 	}
-	if err := s.reload(bounded("64MiB")); err != nil {
+	if err := s.Reload(bounded("64MiB")); err != nil {
 		t.Fatal(err)
 	}
 	if a := s.post(payload("small")); a.status != 202 {
@@ -288,22 +288,21 @@ func TestAnEventInFlightWhenTheProcessIsStoppedIsAnswered(t *testing.T) {
 	body := payload("inflight")
 	w.write(head(fmt.Sprintf("Content-Length: %d\r\n", len(body))) + body[:100])
 	eventually(t, 30*time.Second, "the server has read its header", func() bool {
-		metrics, err := s.adminRead("/metrics")
+		metrics, err := s.AdminRead("/metrics")
 		return err == nil && strings.Contains(metrics, `hookgate_requests_in_flight{hook="pe-action-map"} 1`)
 	})
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 30*time.Second, "nobody is let in any more", func() bool {
-		_, err := send(http.DefaultClient, s.url("/"), nil)
+		_, err := send(http.DefaultClient, s.URL("/"), nil)
 		return err != nil
 	})
 	w.write(body[100:])
 	if a := w.read(); a.status != 202 && a.status != 503 {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
-	<-s.done
-	if s.err != nil {
-		t.Errorf("the process ended with %v", s.err)
+	if err := s.Wait(); err != nil {
+		t.Errorf("the process ended with %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func TestAConfigThatFailsToStartDoesNotChangeTheRunningOne(t *testing.T) {
 	failing := strings.Replace(config, "data_dir $DIR/data", "data_dir $DIR/data\n\t\tqueue embedded {\n\t\t\tmax_size 1MiB\n\t\t}", 1) +
 		"http://:" + strings.TrimPrefix(taken.Addr().String(), "127.0.0.1:") + " {\n\tbind 127.0.0.1\n\trespond 404\n}\n"
 	for range 4 { // apps start in no order
-		if err := s.reload(failing); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		if err := s.Reload(failing); err == nil || !strings.Contains(err.Error(), "address already in use") {
 			t.Fatalf("the reload should have failed: %v", err)
 		}
 		if m := s.get("/metrics"); !strings.Contains(m, bound) {

@@ -17,7 +17,7 @@ func TestAReloadFailsNoRequestThatTakesLongerThanTenSeconds(t *testing.T) {
 	eventually(t, 5*time.Second, "the request is in flight", func() bool {
 		return strings.Contains(s.get("/metrics"), `hookgate_requests_in_flight{hook="pe-action-map"} 1`)
 	})
-	if err := s.reload(config); err != nil {
+	if err := s.Reload(config); err != nil {
 		t.Fatal(err)
 	}
 	rest := time.NewTimer(11 * time.Second) // longer than a runtime lingers at the least

@@ -5,13 +5,10 @@ package integration
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-)
 
-// buildTags are xcaddy's.
-const buildTags = "nobadger,nomysql,nopgx"
+	"github.com/hookgate/hookgate/integration/edge"
+)
 
 // program is the path of the built program.
 var program string
@@ -27,10 +24,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "hookgate")
-	build := exec.Command("go", "build", "-race", "-buildvcs=false", "-tags", buildTags, "-o", program, "../cmd/hookgate")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
+	if program, err = edge.Build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

@@ -7,7 +7,7 @@ import (
 
 func TestTwoHooksAtOnePlaceDoNotStart(t *testing.T) {
 	s := start(t, site("\tgenesys_webhook "+hookPath))
-	err := s.reload(site("\tgenesys_webhook " + hookPath + "\n\tgenesys_webhook " + hookPath + " {\n\t\tname other\n\t}"))
+	err := s.Reload(site("\tgenesys_webhook " + hookPath + "\n\tgenesys_webhook " + hookPath + " {\n\t\tname other\n\t}"))
 	if err == nil || !strings.Contains(err.Error(), hookPath) || !strings.Contains(err.Error(), "other") {
 		t.Errorf("the reload should have failed and named both: %v", err)
 	}

@@ -45,9 +45,9 @@ https://localhost:$PORT {
 func secure(t *testing.T, directives string) (*server, map[string]*http.Client) {
 	t.Helper()
 	s := start(t, secureSite(directives))
-	addr := s.http
+	addr := s.HTTP
 
-	root := filepath.Join(s.dir, "caddy", "pki", "authorities", "local", "root.crt")
+	root := filepath.Join(s.Dir, "caddy", "pki", "authorities", "local", "root.crt")
 	eventually(t, time.Minute, "Caddy's CA has a certificate", func() bool {
 		_, err := os.Stat(root)
 		return err == nil
@@ -69,7 +69,7 @@ func secure(t *testing.T, directives string) (*server, map[string]*http.Client) 
 	h3 := &http3.Transport{TLSClientConfig: config()}
 	t.Cleanup(func() { h1.CloseIdleConnections(); h2.CloseIdleConnections(); h3.Close() })
 	_, port, _ := net.SplitHostPort(addr)
-	s.http = "localhost:" + port
+	s.HTTP = "localhost:" + port
 	clients := map[string]*http.Client{
 		"HTTP/1.1": {Transport: h1, Timeout: 30 * time.Second},
 		"HTTP/2.0": {Transport: h2, Timeout: 30 * time.Second},
@@ -77,7 +77,7 @@ func secure(t *testing.T, directives string) (*server, map[string]*http.Client) 
 	}
 	for proto, client := range clients { // each has a connection from now on
 		eventually(t, time.Minute, "the certificate is there, over "+proto, func() bool {
-			resp, err := client.Get("https://" + s.http + "/")
+			resp, err := client.Get("https://" + s.HTTP + "/")
 			if err != nil {
 				return false
 			}
@@ -92,7 +92,7 @@ func TestEveryProtocolGetsTheSameAnswers(t *testing.T) {
 	s, clients := secure(t, patientHook())
 	for proto, client := range clients {
 		t.Run(proto, func(t *testing.T) {
-			url := "https://" + s.http + hookPath
+			url := "https://" + s.HTTP + hookPath
 			for _, tc := range []struct {
 				name, body string
 				status     int
@@ -118,7 +118,7 @@ func TestEveryProtocolGetsTheSameAnswers(t *testing.T) {
 			if a, err := read(resp); err != nil || a.status != 405 || resp.Proto != proto {
 				t.Errorf("GET: %d over %s, %v", a.status, resp.Proto, err)
 			}
-			a, err := send(client, "https://"+s.http+hookPath+"/", strings.NewReader(payload("path")))
+			a, err := send(client, "https://"+s.HTTP+hookPath+"/", strings.NewReader(payload("path")))
 			if err != nil || a.status != 404 {
 				t.Errorf("a trailing slash: %d %v", a.status, err)
 			}
@@ -134,7 +134,7 @@ func TestASlowBodyIsAnsweredInTimeOnEveryProtocol(t *testing.T) {
 				body, writer := io.Pipe() // is closed when the client gives up writing
 				defer writer.Close()
 				go func() { _, _ = io.WriteString(writer, `{"a":`) }()
-				a, err := send(client, "https://"+s.http+hookPath, body)
+				a, err := send(client, "https://"+s.HTTP+hookPath, body)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -149,7 +149,7 @@ func TestASlowBodyIsAnsweredInTimeOnEveryProtocol(t *testing.T) {
 func TestAForeignHostIsNoHook(t *testing.T) {
 	s, clients := secure(t, "	genesys_webhook "+hookPath)
 	for proto, client := range clients {
-		req, _ := http.NewRequest(http.MethodPost, "https://"+s.http+hookPath, strings.NewReader(payload("foreign")))
+		req, _ := http.NewRequest(http.MethodPost, "https://"+s.HTTP+hookPath, strings.NewReader(payload("foreign")))
 		req.Host = "evil.example"
 		req.Header.Set("Content-Type", "application/json")
 		a, err := do(client, req)
@@ -170,11 +170,11 @@ func TestAnOutsiderOnASharedConnectionDoesNotCloseIt(t *testing.T) {
 `+patientHook())
 	client := clients["HTTP/2.0"]
 	for i := range 5 {
-		a, err := send(client, "https://"+s.http+"/out", strings.NewReader(payload("o")))
+		a, err := send(client, "https://"+s.HTTP+"/out", strings.NewReader(payload("o")))
 		if err != nil || a.status != 403 || a.code() != "forbidden" || a.header.Get("Connection") != "" {
 			t.Errorf("outsider: %d %s %v", a.status, a.raw, err)
 		}
-		a, err = send(client, "https://"+s.http+hookPath, strings.NewReader(payload(fmt.Sprint("in", i))))
+		a, err = send(client, "https://"+s.HTTP+hookPath, strings.NewReader(payload(fmt.Sprint("in", i))))
 		if err != nil || a.status != 202 {
 			t.Errorf("insider: %d %s %v", a.status, a.raw, err)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hookgate/hookgate/integration/edge"
 )
 
 func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
@@ -42,13 +44,13 @@ func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 		`hookgate_queue_events{state="dead"} 1`,
 		`hookgate_requests_in_flight{hook="pe-action-map"} 0`,
 	} {
-		if !within(10*time.Second, func() bool { metrics = s.get("/metrics"); return strings.Contains(metrics, want) }) {
+		if !edge.Within(10*time.Second, func() bool { metrics = s.get("/metrics"); return strings.Contains(metrics, want) }) {
 			t.Errorf("no %s", want)
 		}
 	}
 	var lines map[string]int
 	once := []string{"debug accepted", "debug duplicate", "info parked", "info invalid_json"}
-	within(10*time.Second, func() bool {
+	edge.Within(10*time.Second, func() bool {
 		lines = s.hookLines()
 		return !slices.ContainsFunc(once, func(line string) bool { return lines[line] == 0 }) && lines["info unsupported_media_type"] > 0
 	})
@@ -62,7 +64,7 @@ func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 		t.Errorf("%d lines of a flood of 100 in %s", n, flood)
 	}
 	for _, personal := range []string{"4155551234", "Sarah_Jenkins", "seen-id"} {
-		if strings.Contains(s.log.String(), personal) || strings.Contains(metrics, personal) {
+		if strings.Contains(s.Log.String(), personal) || strings.Contains(metrics, personal) {
 			t.Errorf("%s is in the log or in the metrics", personal)
 		}
 	}
@@ -72,7 +74,7 @@ func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
 func (s *server) hookLines() map[string]int {
 	s.t.Helper()
 	lines := map[string]int{}
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(s.Log.String()) {
 		var l struct {
 			Level, Logger, Msg, Hook, Event string
 			Status                          int
@@ -91,7 +93,7 @@ func (s *server) hookLines() map[string]int {
 
 func (s *server) get(path string) string {
 	s.t.Helper()
-	resp, err := http.Get(s.url(path))
+	resp, err := http.Get(s.URL(path))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func TestHealth(t *testing.T) {
 	if got := s.get("/readyz"); got != `{"status":"ready"}`+"\n" {
 		t.Errorf("readyz: %s", got)
 	}
-	if a, err := send(httpClient, s.url("/healthz"), strings.NewReader("{}")); err != nil || a.status != 405 {
+	if a, err := send(httpClient, s.URL("/healthz"), strings.NewReader("{}")); err != nil || a.status != 405 {
 		t.Errorf("POST: %d %v", a.status, err)
 	}
 }
@@ -120,7 +122,7 @@ func TestPlaceholdersAndAccessLogHaveTheOutcome(t *testing.T) {
 	s := start(t, site("	log\n	header X-Outcome {http.hookgate.hook}/{http.hookgate.event_id}/{http.hookgate.outcome}\n"+patientHook()))
 	s.post(payload("logged"))
 	eventually(t, 30*time.Second, "the access log has the outcome", func() bool {
-		return strings.Contains(s.log.String(), `"outcome":"accepted"`) && strings.Contains(s.log.String(), `"hook":"pe-action-map"`)
+		return strings.Contains(s.Log.String(), `"outcome":"accepted"`) && strings.Contains(s.Log.String(), `"hook":"pe-action-map"`)
 	})
 }
 
@@ -130,39 +132,39 @@ func TestTheQueueCanBeLookedInto(t *testing.T) {
 	s.post(payload("look2"))
 	s.post(strings.Replace(payload("look3"), `"callOutcome":"answered",`, "", 1))
 	for range 3 { // looking changes nothing
-		out, stderr, code := command(t, "queue", "--address", s.admin)
+		out, stderr, code := command(t, "queue", "--address", s.Admin)
 		if code != 0 || !strings.Contains(out, "ready  2") || !strings.Contains(out, "dead   1") {
 			t.Fatalf("queue: %d\n%s%s", code, out, stderr)
 		}
 	}
-	out, stderr, _ := command(t, "hookgate", "queue", "--json", "--address", s.admin)
+	out, stderr, _ := command(t, "hookgate", "queue", "--json", "--address", s.Admin)
 	if strings.TrimSpace(out) != `{"ready":2,"dead":1}` {
 		t.Errorf("--json: %s%s", out, stderr)
 	}
-	out, _, _ = command(t, "queue", "peek", "--address", s.admin)
+	out, _, _ = command(t, "queue", "peek", "--address", s.Admin)
 	if !strings.Contains(out, "look1") || !strings.Contains(out, "look2") || strings.Contains(out, "look3") || strings.Contains(out, "Sarah") {
 		t.Errorf("peek:\n%s", out)
 	}
-	out, _, _ = command(t, "queue", "peek", "--state", "dead", "--show-values", "--address", s.admin)
+	out, _, _ = command(t, "queue", "peek", "--state", "dead", "--show-values", "--address", s.Admin)
 	if !strings.Contains(out, "invalid") || !strings.Contains(out, "Sarah") {
 		t.Errorf("peek at dead letters:\n%s", out)
 	}
-	out, _, _ = command(t, "queue", "peek", "--limit", "1", "--json", "--address", s.admin)
+	out, _, _ = command(t, "queue", "peek", "--limit", "1", "--json", "--address", s.Admin)
 	var page struct{ Events []map[string]any }
 	if err := json.Unmarshal([]byte(out), &page); err != nil || len(page.Events) != 1 || page.Events[0]["event_id"] != "look1" {
 		t.Errorf("peek --json: %v\n%s", err, out)
 	}
-	if _, stderr, code := command(t, "queue", "peek", "--state", "odd", "--address", s.admin); code != 2 || !strings.Contains(stderr, "--state") {
+	if _, stderr, code := command(t, "queue", "peek", "--state", "odd", "--address", s.Admin); code != 2 || !strings.Contains(stderr, "--state") {
 		t.Errorf("wrong usage: %d %s", code, stderr)
 	}
-	if _, stderr, code := command(t, "queue", "--address", freeAddr(t)); code != 1 || !strings.Contains(stderr, "is Hookgate running") {
+	if _, stderr, code := command(t, "queue", "--address", edge.FreeAddr(t)); code != 1 || !strings.Contains(stderr, "is Hookgate running") {
 		t.Errorf("nobody there: %d %s", code, stderr)
 	}
 }
 
 func TestTheSimulatorRunsAgainstAHook(t *testing.T) {
 	s := start(t, site(patientHook()))
-	out, stderr, code := command(t, "simulate", s.url(hookPath), "--count", "200", "--rate", "0", "--duplicates", "0.1",
+	out, stderr, code := command(t, "simulate", s.URL(hookPath), "--count", "200", "--rate", "0", "--duplicates", "0.1",
 		"--in-flight", "0.05", "--malformed", "0.1", "--oversized", "0.05", "--slow", "0.02", "--deadline", "20s", "--json")
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, out, stderr)
@@ -174,7 +176,7 @@ func TestTheSimulatorRunsAgainstAHook(t *testing.T) {
 	if q := s.queue(); q.Ready == 0 {
 		t.Error("nothing in the queue")
 	}
-	if _, _, code := command(t, "simulate", s.url(hookPath), "--count", "5", "--slow", "1", "--deadline", "1ms", "--quiet"); code != 1 {
+	if _, _, code := command(t, "simulate", s.URL(hookPath), "--count", "5", "--slow", "1", "--deadline", "1ms", "--quiet"); code != 1 {
 		t.Errorf("late answers: exit code %d, want 1", code)
 	}
 }
@@ -208,7 +210,7 @@ func TestTheRootCaddyfileAnswersNothingElse(t *testing.T) {
 	s := start(t, config)
 	for _, path := range []string{"/", "/webhooks", hookPath + "/", hookPath + "x"} {
 		for _, host := range []string{"localhost", "evil.example"} {
-			req, _ := http.NewRequest(http.MethodPost, s.url(path), strings.NewReader(payload("stray")))
+			req, _ := http.NewRequest(http.MethodPost, s.URL(path), strings.NewReader(payload("stray")))
 			req.Host = host
 			if a, err := do(http.DefaultClient, req); err != nil || a.status < 400 {
 				t.Errorf("%s%s: %d %v", host, path, a.status, err)
@@ -233,12 +235,12 @@ func TestWhatCannotBeStartedIsSaidInOneSentence(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	occupied := strings.NewReplacer("$ADMIN", freeAddr(t), "$PORT", port, "$DIR", dir).Replace(site("	genesys_webhook"))
+	occupied := strings.NewReplacer("$ADMIN", edge.FreeAddr(t), "$PORT", port, "$DIR", dir).Replace(site("	genesys_webhook"))
 	if _, stderr, code := command(t, "run", "--config", write("occupied", occupied), "--adapter", "caddyfile"); code == 0 || !strings.Contains(stderr, "address already in use") {
 		t.Errorf("a taken port: %d %s", code, stderr)
 	}
 	file := write("file", "a file where a folder should be")
-	config := strings.NewReplacer("$ADMIN", freeAddr(t), "$PORT", "0", "$DIR", file).Replace(site("	genesys_webhook"))
+	config := strings.NewReplacer("$ADMIN", edge.FreeAddr(t), "$PORT", "0", "$DIR", file).Replace(site("	genesys_webhook"))
 	if _, stderr, code := command(t, "run", "--config", write("folder", config), "--adapter", "caddyfile"); code == 0 || !strings.Contains(stderr, file) {
 		t.Errorf("a folder that cannot be written: %d %s", code, stderr)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/hookgate/hookgate/integration/edge"
 )
 
 // shipped are the Caddyfiles that users copy: those in the repository, and the
@@ -93,7 +94,7 @@ func (s *server) localize(caddyfile string) *sample {
 	t := s.t
 	t.Helper()
 	file := func(name, content string) string {
-		path := filepath.Join(s.dir, name)
+		path := filepath.Join(s.Dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +116,7 @@ func (s *server) localize(caddyfile string) *sample {
 	if err := json.Unmarshal(out, &sam.config); err != nil {
 		t.Fatal(err)
 	}
-	sam.config["admin"] = object{"listen": s.admin, "config": object{"persist": false}}
+	sam.config["admin"] = object{"listen": s.Admin, "config": object{"persist": false}}
 	delete(sam.config, "storage")
 	if logging, ok := sam.config["logging"].(object); ok {
 		for _, l := range member(logging, "logs") {
@@ -123,7 +124,7 @@ func (s *server) localize(caddyfile string) *sample {
 		}
 	}
 	apps := member(sam.config, "apps")
-	member(apps, "hookgate")["data_dir"] = filepath.Join(s.dir, "data")
+	member(apps, "hookgate")["data_dir"] = filepath.Join(s.Dir, "data")
 	apps["pki"] = object{"certificate_authorities": object{"local": object{"install_trust": false}}}
 	apps["tls"] = object{"automation": object{"policies": []any{object{"issuers": []any{object{"module": "internal"}}}}}}
 
@@ -159,7 +160,7 @@ func member(o object, name string) object {
 // port returns the free port that stands for one of the Caddyfile.
 func (sam *sample) port(t *testing.T, port string) string {
 	if sam.ports[port] == "" {
-		_, sam.ports[port], _ = net.SplitHostPort(freeAddr(t))
+		_, sam.ports[port], _ = net.SplitHostPort(edge.FreeAddr(t))
 	}
 	return sam.ports[port]
 }
@@ -193,7 +194,7 @@ func (s *server) loadJSON(config object) error {
 		return err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Post("http://"+s.admin+"/load", "application/json", bytes.NewReader(raw))
+	resp, err := client.Post("http://"+s.Admin+"/load", "application/json", bytes.NewReader(raw))
 	if err != nil {
 		return err
 	}

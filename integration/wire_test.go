@@ -47,7 +47,7 @@ type wire struct {
 
 func (s *server) dial() *wire {
 	s.t.Helper()
-	conn, err := net.Dial("tcp", s.http)
+	conn, err := net.Dial("tcp", s.HTTP)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestSlowHeadersAreCut(t *testing.T) {
 		t.Errorf("cut after %s", took)
 	}
 	eventually(t, 30*time.Second, "an event is taken", func() bool { // its own header may be late too
-		a, err := send(httpClient, s.url(hookPath), strings.NewReader(payload("after")))
+		a, err := send(httpClient, s.URL(hookPath), strings.NewReader(payload("after")))
 		return err == nil && a.status < 300
 	})
 }
