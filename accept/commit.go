@@ -25,8 +25,10 @@ type committer struct {
 	done    chan struct{} // closed when run has ended
 }
 
-// A failed batch is tried so often, with growing pauses from firstPause on.
+// A batch is written after gatherTime. Where that fails it is tried so often,
+// with growing pauses from firstPause on.
 const (
+	gatherTime     = 2 * time.Millisecond
 	commitAttempts = 4
 	firstPause     = 50 * time.Millisecond
 )
@@ -80,7 +82,19 @@ func (c *committer) run() {
 			return
 		default:
 			<-c.wake
+			c.gather()
 		}
+	}
+}
+
+// gather lets some commits come together. There is no hurry: who asks for a
+// key meanwhile finds it pending, and asks again.
+func (c *committer) gather() {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if !closed {
+		time.Sleep(gatherTime)
 	}
 }
 

@@ -169,7 +169,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		st.Event.RoutingKey = st.Hook
 	}
 	st.Event.Queue, st.Event.Task = h.Queue, h.Task
-	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(h.Timeout))
+	ctx, cancel := within(r.Context(), time.Duration(h.Timeout))
 	defer cancel()
 	res, err := h.take(ctx, st)
 	st.Took(telemetry.StageClaim, res.Claim)
@@ -179,6 +179,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	st.Answer(w, r, res.Outcome, h.AcceptedStatus)
 	return nil
+}
+
+// within bounds a context, unless it ends before anyway: behind fail_fast it
+// has its own timer.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if at, ok := ctx.Deadline(); ok && time.Until(at) <= d {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d)
 }
 
 // take hands the event over in the way that its state asks for.

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,6 +75,9 @@ func (ln *lane) run(ctx context.Context) error {
 	for number := uint64(0); ; {
 		select {
 		case o := <-ln.in:
+			// Requests that are about to publish get to it: what they write
+			// goes out with it.
+			runtime.Gosched()
 			var err error
 			if number, err = ln.writeBatch(o, number); err != nil {
 				return err

@@ -79,6 +79,7 @@ const (
 	maxOutstanding   = 5000             // unconfirmed messages to one queue
 	laneQueue        = 512              // messages that wait for a lane's writer
 	writeBatch       = 64               // messages that go to the socket at once
+	laneTurn         = 32               // messages in a row that are put into the same lane
 )
 
 // prefixPattern keeps the names of what is declared below the 255 bytes of an

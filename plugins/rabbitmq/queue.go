@@ -230,7 +230,8 @@ func (q *Queue) send(ctx context.Context, o *outgoing) error {
 func (q *Queue) enqueue(o *outgoing) (*lane, error) {
 	lanes := *q.lanes.Load()
 	now := time.Now()
-	first := q.next.Add(1)
+	// Some messages in a row to the same lane, which writes them at once.
+	first := q.next.Add(1) / laneTurn
 	usable := false
 	for _, stalled := range [...]bool{false, true} {
 		for i := range lanes {
