@@ -61,8 +61,8 @@ func (e *Edge) end() {
 	if e.t.Failed() {
 		e.t.Logf("log of the program:\n%s", Tail(e.Log.String(), 6000))
 	}
-	if strings.Contains(e.Log.String(), "DATA RACE") {
-		e.t.Errorf("the program has a data race:\n%s", e.Log.String())
+	for _, report := range races(e.Log.String()) {
+		e.t.Errorf("the program has a data race:\n%s", report)
 	}
 }
 
