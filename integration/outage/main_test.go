@@ -1,0 +1,49 @@
+// Package outage tests the program on the Redis and the RabbitMQ that it has in
+// production, on their good days and on their bad ones. One broker serves all
+// tests here, one after the other: they suspend and kill it.
+package outage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hookgate/hookgate/integration/edge"
+	"github.com/hookgate/hookgate/integration/servers"
+)
+
+var (
+	program string            // the path of the built program
+	broker  *servers.RabbitMQ // its default user may do everything
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "hookgate-outage-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = prepare(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer broker.Close()
+	return m.Run()
+}
+
+func prepare(dir string) (err error) {
+	data := filepath.Join(dir, "rabbitmq")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return err
+	}
+	if program, err = edge.Build(dir); err != nil {
+		return err
+	}
+	broker, err = servers.NewRabbitMQ(data)
+	return err
+}
