@@ -85,29 +85,40 @@ type sample struct {
 
 var (
 	secretFile = regexp.MustCompile(`\{(?:file|env)\.[^}]+\}`)
+	serverURLs = strings.NewReplacer("{env.REDIS_URL}", "redis://127.0.0.1:1/0", "{env.AMQP_URL}", "amqp://127.0.0.1:1/")
 	rangesFile = regexp.MustCompile(`\bfile /\S+\.json`)
 )
 
-// localize adapts a Caddyfile and moves it to this machine: free ports on
-// loopback, certificates of its own, data and secrets in the folder of the test.
-func (s *server) localize(caddyfile string) *sample {
-	t := s.t
+// withFiles gives a Caddyfile what it reads from the environment and from
+// files: secrets, URLs and address ranges.
+func withFiles(t *testing.T, caddyfile string) string {
 	t.Helper()
+	dir := t.TempDir()
 	file := func(name, content string) string {
-		path := filepath.Join(s.Dir, name)
+		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
 	secrets := 0
+	caddyfile = serverURLs.Replace(caddyfile)
 	caddyfile = secretFile.ReplaceAllStringFunc(caddyfile, func(string) string {
 		secrets++ // each is another one
 		content := fmt.Sprintf("%024d", secrets)
 		return "{file." + file(fmt.Sprint("secret", secrets), base64.StdEncoding.EncodeToString([]byte(content))) + "}"
 	})
-	caddyfile = rangesFile.ReplaceAllLiteralString(caddyfile, "file "+file("ranges.json",
-		`{"entities":[{"cidr":"127.0.0.1/32","service":"data-actions","region":"us-east-1","direction":"outbound"}]}`))
+	return rangesFile.ReplaceAllLiteralString(caddyfile, "file "+file("ranges.json",
+		`{"entities":[{"cidr":"127.0.0.1/32","service":"data-actions","region":"us-east-1","direction":"outbound"},
+		{"cidr":"127.0.0.1/32","service":"open-messaging","region":"us-east-1","direction":"outbound"}]}`))
+}
+
+// localize adapts a Caddyfile and moves it to this machine: free ports on
+// loopback, certificates of its own, data in the folder of the test.
+func (s *server) localize(caddyfile string) *sample {
+	t := s.t
+	t.Helper()
+	caddyfile = withFiles(t, caddyfile)
 	out, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		t.Fatal(err)
@@ -242,16 +253,7 @@ func TestWhatIsShippedAnswersNothingBesideItsHooks(t *testing.T) {
 			if len(sam.hosts) == 0 || len(sam.paths) == 0 {
 				t.Fatalf("no hosts %q or no paths %q", sam.hosts, sam.paths)
 			}
-			reached := func() bool {
-				for _, port := range sam.ports {
-					a, err := probe("https", port, sam.hosts[0], sam.hosts[0], sam.paths[0])
-					if err == nil && a.code() != "" {
-						return true
-					}
-				}
-				return false
-			}
-			eventually(t, 20*time.Second, "the hook is reached", reached)
+			eventually(t, 20*time.Second, "a hook is reached", sam.reached)
 			for _, port := range sam.ports {
 				sam.probeAll(t, port)
 			}
@@ -260,10 +262,26 @@ func TestWhatIsShippedAnswersNothingBesideItsHooks(t *testing.T) {
 	s.t = t
 }
 
+// reached reports whether a hook answers.
+func (sam *sample) reached() bool {
+	for _, port := range sam.ports {
+		for _, path := range sam.paths {
+			a, err := probe("https", port, sam.hosts[0], sam.hosts[0], path)
+			if err == nil && a.code() != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // probeAll posts to a port in every way in which a sender may be mistaken.
 func (sam *sample) probeAll(t *testing.T, port string) {
 	hosts := append([]string{"evil.example", "127.0.0.1"}, sam.hosts...)
-	paths := append([]string{"/", "/webhooks", "/webhooks/genesys/other", sam.paths[0] + "/", sam.paths[0] + "x"}, sam.paths...)
+	paths := []string{"/", "/webhooks", "/webhooks/genesys/other"}
+	for _, path := range sam.paths {
+		paths = append(paths, path, path+"/", path+"x")
+	}
 	try := func(scheme, sni, host, path string) {
 		a, err := probe(scheme, port, sni, host, path)
 		if err != nil {
