@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -95,6 +96,19 @@ func ParkKey(hook, id string, fp Fingerprint) string {
 		sum = sha256.Sum256(append(fp[:], id...)) // fp has a fixed length: no two pairs are one text
 	}
 	return "park:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
+}
+
+// InboxKey is the key under which a consumer remembers that it has processed an
+// event. A replay from the dead letters is to be processed once more, and has a
+// key of its own: always the same for the same replay, so that one which is
+// repeated makes no second effect.
+func InboxKey(hook, id string, replay int) string {
+	sum := sha256.Sum256([]byte(id))
+	key := "inbox:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
+	if replay > 0 {
+		key += ":" + strconv.Itoa(replay)
+	}
+	return key
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
