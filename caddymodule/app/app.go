@@ -174,7 +174,7 @@ func Of(ctx caddy.Context) (*Runtime, error) {
 	}
 	rt := mod.(*App).runtime
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	rt.handover.watch(server)
+	rt.serve(server)
 	return rt, nil
 }
 

@@ -103,7 +103,8 @@ var files = caddy.NewUsagePool()
 
 // file is an entry of files.
 type file struct {
-	db *embedded.DB
+	db    *embedded.DB
+	inUse bool // by another process, when this one wanted it first
 
 	mu     sync.Mutex
 	bounds []*embeddedHandle // those that bound its size; the last one counts
@@ -149,7 +150,7 @@ func acquire(env Env) (*embeddedHandle, error) {
 	path := filepath.Join(env.DataDir, EmbeddedFile)
 	v, _, err := files.LoadOrNew(path, func() (caddy.Destructor, error) {
 		db, err := embedded.New(embedded.Options{Path: path, Logger: env.Logger})
-		return &file{db: db}, err
+		return &file{db: db, inUse: embedded.InUse(path)}, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
@@ -157,8 +158,14 @@ func acquire(env Env) (*embeddedHandle, error) {
 	return &embeddedHandle{file: v.(*file), path: path}, nil
 }
 
+// Blocked implements blocker.
+func (h *embeddedHandle) Blocked() bool { return h.inUse }
+
 // Start implements Handle.
 func (h *embeddedHandle) Start() error {
+	if h.inUse { // the servers have no sockets: see Runtime.serve
+		return fmt.Errorf("embedded: the file %s %w", h.path, embedded.ErrInUse)
+	}
 	if h.maxSize > 0 {
 		h.bound(h, false)
 	}
@@ -182,6 +189,7 @@ func (h *embeddedHandle) Release() error {
 // Interface guards
 var (
 	_ StoreDriver           = (*EmbeddedStore)(nil)
+	_ blocker               = (*embeddedHandle)(nil)
 	_ runner                = (*embeddedHandle)(nil)
 	_ QueueDriver           = (*EmbeddedQueue)(nil)
 	_ caddyfile.Unmarshaler = (*EmbeddedStore)(nil)

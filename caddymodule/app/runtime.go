@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/accept"
@@ -91,6 +92,23 @@ func (rt *Runtime) start() error {
 	close(rt.started)
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
 	return nil
+}
+
+// blocker is a Handle that may know before Start that Start will fail.
+type blocker interface{ Blocked() bool }
+
+// serve is told of each server that has hooks, before any app starts. Caddy
+// starts apps in no order: a second process with the same Caddyfile would open
+// its sockets beside those of the first, which the kernel allows, and would be
+// given connections, before it finds that the other has the file and ends. So
+// where that is known now, the server gets no socket.
+func (rt *Runtime) serve(s *caddyhttp.Server) {
+	rt.handover.watch(s)
+	for _, h := range rt.handles {
+		if b, ok := h.(blocker); ok && b.Blocked() && s != nil {
+			s.Listen = nil
+		}
+	}
 }
 
 // runner is a Handle that wants to know that its config runs: another app of
