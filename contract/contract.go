@@ -22,6 +22,7 @@ import (
 type Contract struct {
 	manifest manifest
 	schema   *jsonschema.Schema // nil: any object
+	quick    *quick             // nil: the schema has no quick form
 	declared map[string]bool    // member names in the schema, which violations may show
 }
 
@@ -49,6 +50,7 @@ func Parse(name string, data []byte) (*Contract, error) {
 	if c.schema, err = compile(data, c.declared); err != nil {
 		return nil, fmt.Errorf("contract %s: %w", name, err)
 	}
+	c.quick = newQuick(c.schema)
 	return c, nil
 }
 

@@ -1,0 +1,92 @@
+package contract
+
+import (
+	"encoding/json"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The schema has every keyword that the quick form knows.
+const plainSchema = `{
+	"x-hookgate": {"name": "plain", "version": 1, "event_id": ["/id"]},
+	"title": "t", "description": "d", "type": "object", "required": ["id", "at"],
+	"properties": {
+		"id": {"type": "string", "minLength": 1, "description": "d"},
+		"at": {"type": "string", "format": "date-time"},
+		"few": {"type": ["string", "null"], "minLength": 2, "maxLength": 3},
+		"count": {"type": "integer", "minimum": 0},
+		"share": {"type": ["number", "null"]},
+		"flag": {"type": "boolean"}
+	}
+}`
+
+func TestTheBuiltInContractsAreQuick(t *testing.T) {
+	for _, name := range Names() {
+		c, err := Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.quick == nil {
+			t.Errorf("%s is not", name)
+		}
+	}
+}
+
+func TestASchemaThatSaysMoreIsNotQuick(t *testing.T) {
+	for _, more := range []string{
+		`"additionalProperties": false`, `"minProperties": 1`, `"not": {"required": ["x"]}`,
+		`"properties": {"a": {"type": "object"}}`, `"properties": {"a": {"type": "string", "enum": ["x"]}}`,
+		`"properties": {"a": {"type": "string", "pattern": "^x"}}`, `"properties": {"a": {"type": "string", "format": "email"}}`,
+		`"properties": {"a": {"type": "number", "minimum": 1}}`, `"properties": {"a": {"type": "number", "multipleOf": 2}}`,
+		`"properties": {"a": true}`, `"properties": {"a": {}}`, `"properties": {"a": {"const": 1}}`,
+		`"allOf": [{"required": ["b"]}]`, `"if": {"required": ["b"]}, "then": false`, `"dependentRequired": {"a": ["b"]}`,
+	} {
+		c, err := Parse("test", []byte(`{"x-hookgate": {"name": "n", "version": 1, "event_id": ["/id"]}, "type": "object", `+more+`}`))
+		if err != nil {
+			t.Fatalf("%s: %v", more, err)
+		}
+		if c.quick != nil {
+			t.Errorf("%s: it is", more)
+		}
+	}
+}
+
+func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
+	c, err := Parse("plain", []byte(plainSchema))
+	if err != nil || c.quick == nil {
+		t.Fatalf("%v, %v", c, err)
+	}
+	value := rapid.OneOf(
+		rapid.SampledFrom([]any{
+			nil, true, "", "a", "ab", "äöü", "abcd", "2024-05-14T18:32:11Z", "2024-05-14 18:32:11Z",
+			json.Number("0"), json.Number("-0"), json.Number("7"), json.Number("-7"), json.Number("1.0"), json.Number("1.5"),
+			1e3, -1e3, 0.5,
+			map[string]any{},
+			[]any{},
+		}),
+		rapid.Map(rapid.String(), func(s string) any { return s }),
+	)
+	good := 0
+	rapid.Check(t, func(t *rapid.T) {
+		body := map[string]any{"id": "x", "at": "2024-05-14T18:32:11Z"}
+		for _, name := range []string{"id", "at", "few", "count", "share", "flag", "other"} {
+			switch rapid.IntRange(0, 5).Draw(t, "what of "+name) {
+			case 0:
+				delete(body, name)
+			case 1, 2:
+				body[name] = value.Draw(t, name)
+			}
+		}
+		quickly := c.quick.meets(body)
+		if quickly {
+			good++
+		}
+		if err := c.schema.Validate(body); quickly && err != nil {
+			t.Fatalf("%v is not: %v", body, err)
+		}
+	})
+	if good == 0 {
+		t.Error("nothing was found good")
+	}
+}
