@@ -44,6 +44,9 @@ func init() {
 // is 200 duplicate, an event kept for a person 202 parked. Where webhook_dedup
 // holds the claim already, it only publishes.
 //
+// The hook needs a name, given to webhook_validate: it is a part of the event's
+// key, and where the event goes by default.
+//
 // Errors: 409 conflict, 503 in_flight, store_unavailable, queue_unavailable,
 // draining and misconfigured, 503 or 504 outcome_unknown, 504
 // deadline_exceeded. After each it is safe to send the event again.
@@ -157,6 +160,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	st := request.Join(r, h.recorder, "")
 	if st.Event == nil {
 		return problem.Error(&hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_publish needs a webhook_validate before it"})
+	}
+	if st.Hook == hook.DefaultName {
+		// Events of several such routes would share their IDs, and one that is
+		// new here would be a duplicate of another's.
+		return problem.Error(&hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_publish needs a webhook_validate with a name"})
 	}
 	leave, err := h.runtime.Enter(r.Context())
 	if err != nil {
