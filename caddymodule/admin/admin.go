@@ -25,7 +25,7 @@ const (
 // How many events one answer has.
 const (
 	defaultLimit = 20
-	maxLimit     = 1000
+	MaxLimit     = 1000
 )
 
 func init() {
@@ -131,8 +131,8 @@ func parseQuery(v url.Values) (query, error) {
 			q.after, err = strconv.ParseUint(value, 10, 64)
 		case "limit":
 			q.limit, err = strconv.Atoi(value)
-			if err == nil && (q.limit < 1 || q.limit > maxLimit) {
-				err = fmt.Errorf("limit is 1 to %d", maxLimit)
+			if err == nil && (q.limit < 1 || q.limit > MaxLimit) {
+				err = fmt.Errorf("limit is 1 to %d", MaxLimit)
 			}
 		case "values":
 			q.values, err = strconv.ParseBool(value)

@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/hookgate/hookgate/caddymodule/admin"
@@ -73,6 +74,9 @@ changes its place. Bodies hold personal data: they are shown only with
 			if state != string(hook.StateReady) && state != string(hook.StateDead) {
 				return &ExitError{Code: exitUsage, Err: fmt.Errorf("--state is %s or %s, not %q", hook.StateReady, hook.StateDead, state)}
 			}
+			if limit < 1 || limit > admin.MaxLimit {
+				return &ExitError{Code: exitUsage, Err: fmt.Errorf("--limit is 1 to %d, not %d", admin.MaxLimit, limit)}
+			}
 			var events admin.Events
 			raw, err := f.get(admin.EventsPath, url.Values{
 				"state":  {state},
@@ -91,38 +95,14 @@ changes its place. Bodies hold personal data: they are shown only with
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&state, "state", string(hook.StateReady), "which events: ready or dead")
-	flags.IntVar(&limit, "limit", 20, "how many events, at most 1000")
+	flags.IntVar(&limit, "limit", 20, fmt.Sprintf("how many events, 1 to %d", admin.MaxLimit))
 	flags.Uint64Var(&after, "after", 0, "only events with a higher number")
 	flags.BoolVar(&values, "show-values", false, "show the bodies too")
 	return cmd
 }
 
-// get asks the admin API, and decodes its answer.
-func (f *queueFlags) get(path string, query url.Values, into any) (json.RawMessage, error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(f.address, nil, f.config, f.adapter)
-	if err != nil {
-		return nil, err
-	}
-	if query != nil {
-		path += "?" + query.Encode()
-	}
-	resp, err := caddycmd.AdminAPIRequest(address, http.MethodGet, path, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("asking the admin API at %s: %w; is Hookgate running there? --address names another", address, err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("asking the admin API at %s: %w", address, err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return nil, fmt.Errorf("the admin API at %s answers something else: %w", address, err)
-	}
-	return raw, nil
-}
-
 func printJSON(w io.Writer, raw json.RawMessage) error {
-	_, err := fmt.Fprintf(w, "%s", raw)
+	_, err := fmt.Fprintf(w, "%s", visible(raw))
 	return err
 }
 
@@ -145,12 +125,12 @@ func printEvents(w io.Writer, state string, events []admin.Event) error {
 		ev := &events[i]
 		fault := "-"
 		if ev.Fault != nil {
-			fault = string(ev.Fault.Kind) + ": " + ev.Fault.Message
+			fault = string(ev.Fault.Kind) + ": " + printable(ev.Fault.Message)
 		}
 		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%d\t%s\n", ev.Seq,
 			ev.ReceivedAt.Local().Format(time.DateTime), ev.Hook, printable(ev.EventID), ev.Size, fault)
 		if len(ev.Body) > 0 {
-			fmt.Fprintf(tw, "\t%s\n", ev.Body)
+			fmt.Fprintf(tw, "\t%s\n", visible(ev.Body))
 		}
 	}
 	return tw.Flush()
@@ -160,4 +140,22 @@ func printEvents(w io.Writer, state string, events []admin.Event) error {
 func printable(id string) string {
 	quoted := strconv.Quote(id)
 	return quoted[1 : len(quoted)-1]
+}
+
+// visible keeps a sender's body from steering the terminal: what cannot be seen
+// is escaped, as JSON has it. Outside of strings JSON has nothing such but line
+// ends.
+func visible(raw json.RawMessage) string {
+	var b strings.Builder
+	for _, r := range string(raw) {
+		switch {
+		case unicode.IsPrint(r), r == '\n':
+			b.WriteRune(r)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+	}
+	return b.String()
 }
