@@ -23,6 +23,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	identify()
 	command.RegisterTop()
 	caddycmd.Main()
 }
