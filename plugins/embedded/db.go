@@ -101,6 +101,7 @@ func (d *DB) Start() error {
 	d.setBound(d.maxBytes.Load())
 	d.phase.Store(phaseRunning)
 	d.noteFull()
+	d.warnOfRights()
 	go d.write()
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"go.uber.org/zap"
 )
 
 // makeFolder makes the folder and those above it, and has them on disk: a file
@@ -42,4 +44,21 @@ func syncFolder(dir string) error {
 		err = nil
 	}
 	return errors.Join(err, f.Close())
+}
+
+// warnOfRights says that others may read what is kept: a folder and a file that
+// were there before keep the rights that they had.
+func (d *DB) warnOfRights() {
+	if runtime.GOOS == "windows" { // has other rights
+		return
+	}
+	for _, path := range []string{filepath.Dir(d.path), d.path} {
+		fi, err := os.Stat(path)
+		if err != nil || fi.Mode().Perm()&0o077 == 0 {
+			continue
+		}
+		d.log.Warn("other users may get at the events, which hold personal data: take their rights with chmod go-rwx",
+			zap.String("path", path), zap.Stringer("mode", fi.Mode().Perm()))
+		return // once
+	}
 }
