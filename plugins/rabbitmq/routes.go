@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/hookgate/hookgate/hook"
 )
 
@@ -14,6 +16,7 @@ import (
 type routes struct {
 	names        Names
 	events, dead *target
+	tiers        []*target // in the order of their delays; only a Source has some
 
 	mu    sync.RWMutex
 	named map[destination]*route
@@ -33,8 +36,8 @@ type route struct {
 func newRoutes(n Names) *routes {
 	r := &routes{
 		names:  n,
-		events: &target{exchange: n.Events, queue: n.EventsIn},
-		dead:   &target{exchange: n.DeadLetter, queue: n.Dead},
+		events: &target{exchange: n.Events, kind: amqp.ExchangeTopic, queue: n.EventsIn, key: "#", args: eventsArguments(n)},
+		dead:   &target{exchange: n.DeadLetter, kind: amqp.ExchangeTopic, queue: n.Dead, key: "#", args: deadArguments()},
 		named:  make(map[destination]*route),
 	}
 	r.events.missing.Store(&errUnchecked)
@@ -74,13 +77,13 @@ func (r *routes) newTarget(d destination) *target {
 	if d.celery {
 		exchange = r.names.Celery
 	}
-	return &target{exchange: exchange, queue: d.queue, named: true}
+	return &target{exchange: exchange, kind: amqp.ExchangeDirect, queue: d.queue, key: d.queue, foreign: true}
 }
 
 // all returns the targets in the order in which they are to be made: what
 // another refers to comes first.
 func (r *routes) all() []*target {
-	ts := []*target{r.dead, r.events}
+	ts := append([]*target{r.dead, r.events}, r.tiers...)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, d := range slices.SortedFunc(maps.Keys(r.named), func(a, b destination) int {

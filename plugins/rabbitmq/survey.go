@@ -31,41 +31,19 @@ func (s *surveyor) do(request func(*amqp.Channel) error) error {
 
 // look makes a target, or looks for it.
 func (s *surveyor) look(t *target) error {
-	n := s.topology.names
 	declare := s.topology.queue.opts.Topology == Declare
-	kind := amqp.ExchangeDirect
-	if !t.named {
-		kind = amqp.ExchangeTopic
-	}
-	if err := s.exchange(t.exchange, kind, declare); err != nil {
+	if err := s.exchange(t.exchange, t.kind, declare); err != nil {
 		return err
 	}
-	switch {
-	case t.named:
-		// It is another program's queue: as it is there, it is right.
-		if s.queuePassive(t.queue) == nil {
-			break
-		}
-		if err := s.queue(t.queue, nil, declare); err != nil {
-			return err
-		}
-	case t.exchange == n.Events:
-		if err := s.queue(t.queue, eventsArguments(n), declare); err != nil {
-			return err
-		}
-	default:
-		if err := s.queue(t.queue, deadArguments(), declare); err != nil {
+	if !t.foreign || s.queuePassive(t.queue) != nil {
+		if err := s.queue(t.queue, t.args, declare); err != nil {
 			return err
 		}
 	}
 	if !declare {
 		return nil
 	}
-	key := "#"
-	if t.named {
-		key = t.queue
-	}
-	return s.bind(t.queue, key, t.exchange)
+	return s.bind(t.queue, t.key, t.exchange)
 }
 
 const (

@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // target is where messages go: an exchange, and a queue behind it. What one
 // queue does to its publishers is no matter to the others.
 type target struct {
 	exchange string
-	queue    string // the queue that must be there
-	named    bool   // by a hook; its routing key is its name
+	kind     string     // of the exchange
+	queue    string     // the queue that must be there
+	key      string     // that the queue is bound with
+	args     amqp.Table // of the queue, where it is made
+	foreign  bool       // the queue is another program's: as it is, it is right
 
 	tally   tally
 	missing atomic.Pointer[error] // nil, or what the topology lacks
@@ -21,7 +26,7 @@ type target struct {
 
 // String names it for a person.
 func (t *target) String() string {
-	if t.named {
+	if t.foreign {
 		return fmt.Sprintf("the queue %s", t.queue)
 	}
 	return fmt.Sprintf("the exchange %s", t.exchange)
