@@ -97,7 +97,10 @@ func RetryAfter(lease time.Duration) time.Duration {
 // Option changes one call of Do.
 type Option func(*doOptions)
 
-type doOptions struct{ renew bool }
+type doOptions struct {
+	renew  bool
+	commit time.Duration
+}
 
 // Renewing renews the claim as long as the work runs, for work that may take
 // longer than the lease.
@@ -106,6 +109,8 @@ func Renewing() Option { return func(o *doOptions) { o.renew = true } }
 // Do claims and, if the claim is ours, runs work. It returns
 //
 //   - Ours and no error: the work succeeded, now; the commit is on its way
+//   - Ours and an error that is ErrUncommitted: the work succeeded, now, and
+//     there is no record of it; only with Committing
 //   - Committed and the fingerprint of then: it succeeded before
 //   - an error that hook.CodeOf has a code for: ErrInFlight, ErrDraining, the
 //     store's, or the work's own. After a *hook.InDoubt of the work the claim
@@ -144,6 +149,13 @@ func (c *Core) Do(ctx context.Context, claim hook.Claim, work func(context.Conte
 		}
 	}()
 	err = work(ctx)
+	if err == nil && o.commit > 0 {
+		// The renewal goes on: a commit that takes long must not cost the claim.
+		err = c.commitNow(ctx, claim, o.commit)
+		finished = true
+		stopRenewing()
+		return hook.Ours, claim.Fingerprint, err
+	}
 	finished = true
 	stopRenewing()
 	return c.settle(claim, err)
