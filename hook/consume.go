@@ -59,3 +59,9 @@ type Once interface {
 	// the fingerprint of the one that was processed before.
 	HandleOnce(ctx context.Context, c Claim, ev *Event) (State, Fingerprint, error)
 }
+
+// Failed is what a Delivery may be beside: one that knows when its event failed
+// for the first time. The zero time means that it does not.
+type Failed interface {
+	FirstFault() time.Time
+}
