@@ -7,8 +7,10 @@ import (
 
 // Counts is how many events a queue holds, by state.
 type Counts struct {
-	Ready int // waiting to be processed
-	Dead  int // dead letters
+	Ready  int // waiting to be processed
+	Due    int // to be processed again at a later time; 0 where the queue cannot tell
+	InWork int // handed out and not settled; 0 where the queue cannot tell
+	Dead   int // dead letters
 }
 
 // Entry is one event as a queue holds it.
@@ -16,16 +18,19 @@ type Entry struct {
 	Seq   uint64    // position in the queue, ascending
 	At    time.Time // when it came in
 	Event *Event
-	Fault *Fault // nil unless it is a dead letter
+	Fault *Fault // of a dead letter, or of the last attempt that failed
 }
 
 // QueueState names a part of a queue.
 type QueueState string
 
-// The states that can be looked at.
+// The states that can be looked at. The embedded queue shows all of them, the
+// others ready and dead.
 const (
-	StateReady QueueState = "ready"
-	StateDead  QueueState = "dead"
+	StateReady  QueueState = "ready"
+	StateDue    QueueState = "due"
+	StateInWork QueueState = "in_work"
+	StateDead   QueueState = "dead"
 )
 
 // Inspector is what a Queue may offer beside: a look that takes nothing away
