@@ -17,6 +17,7 @@ var (
 	errFull       = errors.New("rabbitmq: too many messages wait to be sent")
 	errLate       = errors.New("rabbitmq: not sent in time")
 	errLost       = errors.New("rabbitmq: the channel was closed before the confirmation")
+	errCancelled  = errors.New("rabbitmq: the server has ended the consumer: its queue was deleted, or has lost its leader")
 	errStuck      = errors.New("rabbitmq: no confirmation has come for too long")
 	errNack       = errors.New("rabbitmq: nack: the queue is full, or its leader has changed")
 )

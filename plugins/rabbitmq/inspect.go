@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -16,13 +17,25 @@ var ErrMayNotRead = errors.New("rabbitmq: this user may not read the queue")
 // ErrWouldTire means that a look would bring a message near its delivery limit.
 var ErrWouldTire = errors.New("rabbitmq: a message was delivered ten times or more, and each look counts as a delivery")
 
-// maxLooks is how often a message for the consumer may have been delivered
-// before nobody but the consumer gets it any more.
-const maxLooks = 10
+const (
+	// maxLooks is how often a message for the consumer may have been delivered
+	// before it is shown to nobody but the consumer.
+	maxLooks = 10
 
-// inspect runs fn on a channel of a connection of its own. The library's calls
-// end with ctx, because the socket does.
-func (q *Queue) inspect(ctx context.Context, fn func(*amqp.Channel) error) error {
+	// restAfter is how long nobody looks at the messages for the consumer after
+	// one was found that has been delivered so often. To find it was a delivery
+	// too: somebody who asks every second would make it a dead letter.
+	restAfter = time.Hour
+
+	// maxDepth is how far from the head of a queue a look reaches: a prefetch
+	// has 16 bits.
+	maxDepth = 1<<16 - 1
+)
+
+// inspect runs functions one after the other, each on a channel of its own, on
+// a connection of their own. The library's calls end with ctx, because the
+// socket does.
+func (q *Queue) inspect(ctx context.Context, fns ...func(*amqp.Channel) error) error {
 	c, nc, err := q.dial(ctx, q.nextServer())
 	if err != nil {
 		return unavailable(err)
@@ -30,9 +43,12 @@ func (q *Queue) inspect(ctx context.Context, fn func(*amqp.Channel) error) error
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
-	ch, err := c.Channel()
-	if err == nil {
-		err = fn(ch)
+	for _, fn := range fns {
+		ch, e := c.Channel()
+		if e == nil {
+			e = fn(ch)
+		}
+		err = errors.Join(err, e)
 	}
 	_ = c.Close()
 	switch {

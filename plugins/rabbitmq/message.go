@@ -116,26 +116,27 @@ func deadLetter(ev *hook.Event, f *hook.Fault, exchange, key string) (amqp.Publi
 		return msg, err
 	}
 	h := msg.Headers
-	h[headerFaultKind] = string(f.Kind)
-	h[headerFaultMessage] = f.Message
-	h[headerFaultTime] = f.Time.UTC().Format(time.RFC3339Nano)
-	h[headerFaultFirst] = f.First.UTC().Format(time.RFC3339Nano)
+	addFault(h, f)
 	h[headerOriginExchange] = exchange
 	h[headerOriginKey] = key
-	if f.Status != 0 {
-		h[headerFaultStatus] = int64(f.Status)
-	}
-	if len(f.Violations) > 0 {
-		list, err := json.Marshal(f.Violations)
-		if err != nil {
-			return msg, err
-		}
-		h[headerFaultViolations] = string(list)
-	}
 	if ev.Task != "" {
 		h[headerTask] = ev.Task
 	}
 	return msg, nil
+}
+
+func addFault(h amqp.Table, f *hook.Fault) {
+	h[headerFaultKind] = string(f.Kind)
+	h[headerFaultMessage] = f.Message
+	h[headerFaultTime] = f.Time.UTC().Format(time.RFC3339Nano)
+	h[headerFaultFirst] = f.First.UTC().Format(time.RFC3339Nano)
+	if f.Status != 0 {
+		h[headerFaultStatus] = int64(f.Status)
+	}
+	if len(f.Violations) > 0 {
+		list, _ := json.Marshal(f.Violations) // two strings each: it cannot fail
+		h[headerFaultViolations] = string(list)
+	}
 }
 
 // decode reads a message that Hookgate has published. Another program's has an
@@ -145,7 +146,7 @@ func decode(d *amqp.Delivery) (*hook.Event, *hook.Fault) {
 	ev := &hook.Event{
 		ID:          d.MessageId,
 		Hook:        text(h, headerHook),
-		RoutingKey:  d.RoutingKey,
+		RoutingKey:  originOf(d).key,
 		Contract:    d.Type,
 		ContentType: d.ContentType,
 		Body:        d.Body,

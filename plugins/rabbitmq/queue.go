@@ -34,6 +34,7 @@ type Queue struct {
 	wasReady  bool
 	work      sync.WaitGroup // the links
 	followers sync.WaitGroup // waits for late confirmations
+	sweeping  sync.Mutex     // there is one sweep at a time
 }
 
 // phase is a part of a Queue's life.

@@ -62,14 +62,19 @@ func (r *routes) of(ev *hook.Event) (*target, string) {
 	if ev.Queue == "" {
 		return r.events, routingKey(ev)
 	}
-	d := destination{queue: ev.Queue, celery: ev.Task != ""}
+	return r.lookup(destination{queue: ev.Queue, celery: ev.Task != ""}), ev.Queue
+}
+
+// lookup returns the target of a queue that a hook names, or named before a
+// reload.
+func (r *routes) lookup(d destination) *target {
 	r.mu.RLock()
 	known := r.named[d]
 	r.mu.RUnlock()
 	if known != nil {
-		return known.target, ev.Queue
+		return known.target
 	}
-	return r.newTarget(d), ev.Queue // nobody expects it any more: a reload has just taken its hook away
+	return r.newTarget(d)
 }
 
 func (r *routes) newTarget(d destination) *target {
@@ -78,6 +83,18 @@ func (r *routes) newTarget(d destination) *target {
 		exchange = r.names.Celery
 	}
 	return &target{exchange: exchange, kind: amqp.ExchangeDirect, queue: d.queue, key: d.queue, foreign: true}
+}
+
+// at returns the target of a message that was published before, by its exchange
+// and its routing key.
+func (r *routes) at(exchange, key string) *target {
+	switch exchange {
+	case r.names.Events:
+		return r.events
+	case r.names.Direct, r.names.Celery:
+		return r.lookup(destination{queue: key, celery: exchange == r.names.Celery})
+	}
+	return &target{exchange: exchange, queue: key, foreign: true}
 }
 
 // all returns the targets in the order in which they are to be made: what

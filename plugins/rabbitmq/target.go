@@ -22,6 +22,7 @@ type target struct {
 	tally   tally
 	missing atomic.Pointer[error] // nil, or what the topology lacks
 	probed  atomic.Int64          // Unix nanoseconds of the last message let through while it stalls
+	tired   atomic.Int64          // Unix nanoseconds of when a look found a message that was delivered too often
 }
 
 // String names it for a person.

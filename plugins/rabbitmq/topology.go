@@ -20,6 +20,7 @@ type Names struct {
 	Dead       string // quorum queue behind it
 	Celery     string // direct exchange for Celery's tasks
 	Direct     string // direct exchange for other queues that hooks name
+	Retry      string // direct exchange for the tiers, and the beginning of their names
 }
 
 // NamesOf returns the names for a prefix.
@@ -31,6 +32,7 @@ func NamesOf(prefix string) Names {
 		Dead:       prefix + ".dead",
 		Celery:     prefix + ".celery",
 		Direct:     prefix + ".direct",
+		Retry:      prefix + ".retry",
 	}
 }
 
