@@ -45,9 +45,9 @@ const maxShort = 255
 
 // Why an event cannot be a message. The texts have none of its content.
 var (
-	errID   = errors.New("rabbitmq: the event ID is empty or longer than 255 bytes")
-	errKey  = errors.New("rabbitmq: the routing key or the name of the queue is longer than 255 bytes")
-	errType = errors.New("rabbitmq: the name of the contract or the media type is longer than 255 bytes")
+	errID       = errors.New("rabbitmq: the event ID is empty or longer than 255 bytes")
+	errKey      = errors.New("rabbitmq: the routing key or the name of the queue is longer than 255 bytes")
+	errContract = errors.New("rabbitmq: the name of the contract is longer than 255 bytes")
 )
 
 // message returns an event as its consumer gets it.
@@ -65,19 +65,32 @@ func plain(ev *hook.Event) (amqp.Publishing, error) {
 		return amqp.Publishing{}, errID
 	case len(routingKey(ev)) > maxShort || len(ev.Queue) > maxShort:
 		return amqp.Publishing{}, errKey
-	case len(ev.Contract) > maxShort || len(ev.ContentType) > maxShort:
-		return amqp.Publishing{}, errType
+	case len(ev.Contract) > maxShort:
+		return amqp.Publishing{}, errContract
 	}
 	return amqp.Publishing{
 		MessageId:    ev.ID,
 		Type:         ev.Contract,
 		AppId:        appID,
-		ContentType:  ev.ContentType,
+		ContentType:  mediaType(ev.ContentType),
 		DeliveryMode: amqp.Persistent,
 		Timestamp:    ev.ReceivedAt,
 		Headers:      headers(ev),
 		Body:         ev.Body,
 	}, nil
+}
+
+// mediaType returns a Content-Type that fits, without its parameters where they
+// are what is too long. It is the sender's, and no reason to refuse the event.
+func mediaType(s string) string {
+	if len(s) <= maxShort {
+		return s
+	}
+	s, _, _ = strings.Cut(s, ";")
+	if s = strings.TrimSpace(s); len(s) <= maxShort {
+		return s
+	}
+	return "application/octet-stream"
 }
 
 func headers(ev *hook.Event) amqp.Table {
