@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -13,24 +12,6 @@ import (
 
 // ErrMayNotRead means that the server lets this user not look into a queue.
 var ErrMayNotRead = errors.New("rabbitmq: this user may not read the queue")
-
-// ErrWouldTire means that a look would bring a message near its delivery limit.
-var ErrWouldTire = errors.New("rabbitmq: a message was delivered ten times or more, and each look counts as a delivery")
-
-const (
-	// maxLooks is how often a message for the consumer may have been delivered
-	// before it is shown to nobody but the consumer.
-	maxLooks = 10
-
-	// restAfter is how long nobody looks at the messages for the consumer after
-	// one was found that has been delivered so often. To find it was a delivery
-	// too: somebody who asks every second would make it a dead letter.
-	restAfter = time.Hour
-
-	// maxDepth is how far from the head of a queue a look reaches: a prefetch
-	// has 16 bits.
-	maxDepth = 1<<16 - 1
-)
 
 // inspect runs functions one after the other, each on a channel of its own, on
 // a connection of their own. The library's calls end with ctx, because the
@@ -81,38 +62,6 @@ func (q *Queue) Counts(ctx context.Context) (n hook.Counts, err error) {
 		return nil
 	})
 	return n, err
-}
-
-// Peek implements hook.Inspector. It takes messages without acknowledging
-// them, and gives them back when its channel closes; quorum queues keep their
-// place. An entry's Seq is its place from the head of the queue, from 1.
-//
-// The server counts each look as a delivery. The dead letters have no limit
-// that matters; of the messages for a consumer none is touched that was
-// delivered ten times or more.
-func (q *Queue) Peek(ctx context.Context, s hook.QueueState, after uint64, limit int) (entries []hook.Entry, err error) {
-	queue := q.routes.events.queue
-	if s == hook.StateDead {
-		queue = q.routes.dead.queue
-	}
-	err = q.inspect(ctx, func(ch *amqp.Channel) error {
-		for seq := uint64(1); len(entries) < limit; seq++ {
-			d, ok, err := ch.Get(queue, false)
-			if err != nil || !ok {
-				return err
-			}
-			if s != hook.StateDead && number(d.Headers, "x-delivery-count") >= maxLooks {
-				return ErrWouldTire
-			}
-			if seq <= after {
-				continue
-			}
-			ev, f := decode(&d)
-			entries = append(entries, hook.Entry{Seq: seq, At: ev.ReceivedAt, Event: ev, Fault: f})
-		}
-		return nil
-	})
-	return entries, err
 }
 
 // Interface guard

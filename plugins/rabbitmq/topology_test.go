@@ -105,12 +105,12 @@ func TestTheDefinitionsAreWhatTheEdgeDeclares(t *testing.T) {
 	}
 }
 
-// removed are the arguments that RabbitMQ 4.0 and later do not know any more, or
+// refusedBy4 says of the arguments that RabbitMQ 4.0 and later do not know any more, or
 // refuse. They cannot run here, so that our arguments are held against the list.
 // See https://www.rabbitmq.com/release-information/deprecated-features-list,
 // https://www.rabbitmq.com/docs/quorum-queues#feature-matrix and
 // https://github.com/rabbitmq/rabbitmq-server/blob/main/release-notes/4.0.1.md.
-func removed(args map[string]any) (reasons []string) {
+func refusedBy4(args map[string]any) (reasons []string) {
 	quorum := args["x-queue-type"] == "quorum"
 	for name, value := range args {
 		number, isNumber := numeric(value)
@@ -166,7 +166,7 @@ func TestNoArgumentIsOneThatRabbitMQ4RefusesOrIgnores(t *testing.T) {
 		}
 	}
 	for name, args := range all {
-		if reasons := removed(args); len(reasons) > 0 {
+		if reasons := refusedBy4(args); len(reasons) > 0 {
 			t.Errorf("%s: %q", name, reasons)
 		}
 	}
@@ -189,11 +189,11 @@ func TestTheListOfRemovedArgumentsFindsThem(t *testing.T) {
 	} {
 		args := maps.Clone(good)
 		maps.Copy(args, change)
-		if len(removed(args)) == 0 {
+		if len(refusedBy4(args)) == 0 {
 			t.Errorf("%s is not found", name)
 		}
 	}
-	if reasons := removed(good); len(reasons) != 0 {
+	if reasons := refusedBy4(good); len(reasons) != 0 {
 		t.Errorf("ours: %q", reasons)
 	}
 }

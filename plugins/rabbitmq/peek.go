@@ -1,0 +1,185 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// ErrWouldTire means that a look would bring a message near its delivery limit.
+var ErrWouldTire = errors.New("rabbitmq: a message was delivered ten times or more, and each look counts as a delivery")
+
+const (
+	// maxLooks is how often a message for the consumer may have been delivered
+	// before it is shown to nobody but the consumer.
+	maxLooks = 10
+
+	// restAfter is how long nobody looks at the messages for the consumer after
+	// one was found that has been delivered so often. To find it was a delivery
+	// too: somebody who asks every second would make it a dead letter.
+	restAfter = time.Hour
+
+	// maxDepth is how far from the head of a queue a look reaches.
+	maxDepth = 100_000
+
+	// idle is how long a look waits for a message that somebody else may have
+	// taken meanwhile.
+	idle = 500 * time.Millisecond
+)
+
+// Peek implements hook.Inspector. It takes messages without acknowledging
+// them, and gives them back in their order. An entry's Seq is its place from
+// the head of the queue, from 1.
+//
+// The server counts each look as a delivery. The dead letters have no limit
+// that matters. Where the first message for the consumer was delivered ten
+// times or more, the error is ErrWouldTire, for an hour without another look.
+func (q *Queue) Peek(ctx context.Context, s hook.QueueState, after uint64, limit int) (entries []hook.Entry, err error) {
+	t := q.routes.events
+	if s == hook.StateDead {
+		t = q.routes.dead
+	} else if time.Since(time.Unix(0, t.tired.Load())) < restAfter {
+		return nil, ErrWouldTire
+	}
+	if limit < 1 || after >= maxDepth {
+		return nil, nil
+	}
+	err = q.inspect(ctx, func(ch *amqp.Channel) error {
+		in, err := ch.QueueDeclarePassive(t.queue, true, false, false, false, nil)
+		if err != nil || in.Messages > 0 && uint64(in.Messages) <= after {
+			return err
+		}
+		seq, n := uint64(0), min(uint64(in.Messages), after+uint64(limit), maxDepth)
+		return head(ch, t.queue, int(n), in.Messages, func(d *amqp.Delivery) error {
+			if t != q.routes.dead && number(d.Headers, "x-delivery-count") >= maxLooks {
+				t.tired.Store(time.Now().UnixNano())
+				return ErrWouldTire
+			}
+			if seq++; seq <= after {
+				return nil
+			}
+			ev, f := decode(d)
+			entries = append(entries, hook.Entry{Seq: seq, At: ev.ReceivedAt, Event: ev, Fault: f})
+			return nil
+		})
+	})
+	return entries, err
+}
+
+// batch is how many messages one consumer of a look gets. Of more than 32 that
+// come back in one request RabbitMQ 3.10 loses the order.
+const batch = 32
+
+// head calls fn with the first n messages of a queue, or until it returns an
+// error, and gives them back in their order.
+//
+// A quorum queue puts what comes back behind all that has come back before, and
+// in front of the rest. So a look must not end amid messages that were given
+// back before: it takes, beyond the first n, all of these. To the queue each
+// basic.get is a consumer of its own, and of what several consumers have the
+// order is lost, unless each is asked for its own. The first message comes
+// alone, so that fn can leave the others where they are.
+func head(ch *amqp.Channel, queue string, n, all int, fn func(*amqp.Delivery) error) (err error) {
+	var ends []uint64 // the last tag of each batch
+	defer func() {
+		if e := giveBack(ch, queue, ends); err == nil {
+			err = e
+		}
+	}()
+	d, ok, err := ch.Get(queue, false)
+	if err != nil || !ok {
+		return err
+	}
+	ends = append(ends, d.DeliveryTag)
+	err = fn(&d)
+	cameBack := isBack(&d)
+	for taken := 1; err == nil && taken < all && (taken < n || cameBack); {
+		got := 0
+		last, e := take(ch, queue, min(batch, all-taken), func(d *amqp.Delivery) {
+			if err == nil && taken+got < n {
+				err = fn(d)
+			}
+			cameBack = isBack(d)
+			got++
+		})
+		if got > 0 {
+			ends = append(ends, last)
+		}
+		if e != nil || got == 0 {
+			return errors.Join(err, e)
+		}
+		taken += got
+	}
+	return err
+}
+
+// giveBack returns the messages up to each tag in one request. Of more than 32
+// requests that a queue has not taken yet RabbitMQ 3.10 loses the order, too.
+func giveBack(ch *amqp.Channel, queue string, ends []uint64) error {
+	const atOnce = 16
+	sent, before := uint64(0), 0
+	for i, tag := range ends {
+		if i%atOnce == 0 {
+			in, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+			if err != nil {
+				return err
+			}
+			before = in.Messages - int(sent)
+		}
+		if err := ch.Nack(tag, true, true); err != nil {
+			return err
+		}
+		sent = tag
+		if last := i == len(ends)-1; last || i%atOnce == atOnce-1 {
+			if err := awaitBack(ch, queue, before+int(sent)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isBack reports whether a message was delivered before.
+func isBack(d *amqp.Delivery) bool {
+	return d.Redelivered || number(d.Headers, "x-delivery-count") > 0 || number(d.Headers, "x-acquired-count") > 0
+}
+
+// take calls fn with up to n messages, which one consumer gets, and returns the
+// tag of the last.
+func take(ch *amqp.Channel, queue string, n int, fn func(*amqp.Delivery)) (last uint64, err error) {
+	if err := ch.Qos(n, 0, false); err != nil {
+		return 0, err
+	}
+	tag := newID()
+	deliveries, err := ch.Consume(queue, tag, false, false, false, false, nil)
+	if err != nil {
+		return 0, err
+	}
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for waiting := true; waiting && n > 0; n-- {
+		select {
+		case d, ok := <-deliveries:
+			if !ok {
+				return last, amqp.ErrClosed
+			}
+			last = d.DeliveryTag
+			fn(&d)
+			timer.Reset(idle)
+		case <-timer.C:
+			waiting = false
+		}
+	}
+	if e := ch.Cancel(tag, false); e != nil {
+		return last, e
+	}
+	for d := range deliveries { // came since
+		last = d.DeliveryTag
+		fn(&d)
+	}
+	return last, nil
+}
