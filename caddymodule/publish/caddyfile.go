@@ -35,7 +35,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return parse.Block(d, map[string]parse.Func{
+	err := parse.Block(d, map[string]parse.Func{
 		"ttl":              parse.Time(&h.TTL),
 		"timeout":          parse.Time(&h.Timeout),
 		"on_conflict":      parse.Word(&h.OnConflict, Park, Reject),
@@ -45,6 +45,10 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"queue":            h.ParseQueue,
 		"format":           h.ParseFormat,
 	})
+	if err == nil && h.Queue != "" && h.RoutingKey != "" {
+		err = d.Err("routing_key and a queue exclude each other: the queue's name is its key")
+	}
+	return err
 }
 
 // ParseQueue reads the name of the queue that gets the events.
@@ -69,6 +73,9 @@ func (h *Handler) ParseFormat(d *caddyfile.Dispenser) error {
 		return d.Err("format celery: the queue of a Celery task stands in this block")
 	}
 	task := d.Val()
+	if d.NextArg() {
+		return d.Errf("format celery: too many arguments, at %q", d.Val())
+	}
 	if err := parse.Block(d, map[string]parse.Func{"queue": parse.String(&h.Queue)}); err != nil {
 		return err
 	}
