@@ -69,7 +69,7 @@ const (
 	handshakeTimeout = 5 * time.Second        // and then until AMQP is
 	writeTimeout     = 300 * time.Millisecond // for each write to the socket
 	heartbeat        = 3 * time.Second        // the library gives up after one and a half times that without a byte
-	silence          = 2500 * time.Millisecond
+	silence          = 4 * time.Second        // an idle server sends nothing for as long as heartbeat, and may be busy then
 	minBackoff       = 100 * time.Millisecond
 	maxBackoff       = 5 * time.Second
 	topologyInterval = time.Second // between two looks at the topology
