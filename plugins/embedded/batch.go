@@ -21,7 +21,16 @@ type batch struct {
 
 	tx                        *bolt.Tx
 	keys, expiry, ready, dead *bolt.Bucket
+	handed, later, laterAt    lazy
 	nextDue                   int64 // not later than the first entry of the expiry index
+	nextLater                 int64 // not later than the first event that is due later
+
+	order                     // what the desk wants
+	desk  *desk               // to ask whether an event is in work
+	from  uint64              // not behind the first event that is ready and not in work
+	freed map[uint64]struct{} // events that are not in work any more
+	taken []taken             // events that are in work now
+	given uint64              // the number of the last delivery
 }
 
 // open points the batch at a new transaction.
@@ -31,6 +40,9 @@ func (b *batch) open(tx *bolt.Tx) {
 	b.expiry = tx.Bucket([]byte(bucketExpiry))
 	b.ready = tx.Bucket([]byte(bucketReady))
 	b.dead = tx.Bucket([]byte(bucketDead))
+	b.handed = lazily(tx, bucketHanded)
+	b.later = lazily(tx, bucketLater)
+	b.laterAt = lazily(tx, bucketLaterAt)
 	// These are appended to: a page that was split is not written to again.
 	b.expiry.FillPercent = 0.95
 	b.ready.FillPercent = 1
@@ -41,7 +53,13 @@ func (b *batch) open(tx *bolt.Tx) {
 func (b *batch) seal() error {
 	n := len(b.arena)
 	b.arena = b.counts.append(b.arena)
-	return b.tx.Bucket([]byte(bucketMeta)).Put([]byte(keyCounts), b.arena[n:])
+	m := len(b.arena)
+	meta := b.tx.Bucket([]byte(bucketMeta))
+	if err := meta.Put([]byte(keyCounts), b.arena[n:m:m]); err != nil || b.later.b == nil {
+		return err
+	}
+	b.arena = binary.BigEndian.AppendUint64(b.arena, uint64(b.counts.later))
+	return meta.Put([]byte(keyLater), b.arena[m:len(b.arena):len(b.arena)])
 }
 
 // lookup returns the record under a hash, and whether it is live. One that has
@@ -100,20 +118,23 @@ func (b *batch) commit(c *claim, old *record) error {
 
 // enqueue appends the event of an operation to its queue.
 func (b *batch) enqueue(o *op) error {
-	q, n := b.ready, &b.counts.ready
+	b.room -= int64(len(o.env)) + eventCost
 	if o.dead {
-		q, n = b.dead, &b.counts.dead
+		return b.append(b.dead, &b.counts.dead, o.env)
 	}
+	return b.append(b.ready, &b.counts.ready, o.env)
+}
+
+// append puts an event behind all others of a queue.
+func (b *batch) append(q *bolt.Bucket, n *int64, env []byte) error {
 	seq, err := q.NextSequence()
 	if err != nil {
 		return err
 	}
-	var k [8]byte
-	binary.BigEndian.PutUint64(k[:], seq)
+	k := seqKey(seq)
 	b.dirty = true
-	b.room -= int64(len(o.env)) + eventCost
 	*n++
-	return q.Put(k[:], o.env)
+	return q.Put(k[:], env)
 }
 
 // What a key and an event take beside their content, in bytes, roughly: how

@@ -26,8 +26,9 @@ const (
 	phaseClosed
 )
 
-// DB is a store and a queue in one file. It implements hook.Accepter and
-// hook.Inspector. All methods may be called by many goroutines at once.
+// DB is a store and a queue in one file. It implements hook.Accepter,
+// hook.Source, hook.DeadLetters and hook.Inspector. All methods may be called by
+// many goroutines at once.
 //
 // A file must not be opened twice, not even by the same process: share the DB.
 type DB struct {
@@ -46,7 +47,11 @@ type DB struct {
 	closeErr error         // readable when stopped is closed
 
 	gauges
+	desk     *desk
+	sweeping chan struct{} // holds a value during a sweep of the dead letters
+
 	bad    atomic.Pointer[error] // why the store is marked bad
+	broken chan struct{}         // closed when it is
 	noRoom atomic.Bool           // the last transaction found no space
 	full   atomic.Bool           // as last logged
 
@@ -68,6 +73,9 @@ func New(opts Options) (*DB, error) {
 		ops:      make(chan *op, queueDepth),
 		stopping: make(chan struct{}),
 		stopped:  make(chan struct{}),
+		broken:   make(chan struct{}),
+		desk:     newDesk(),
+		sweeping: make(chan struct{}, 1),
 		commit:   (*bolt.Tx).Commit,
 		tick:     tickEvery,
 	}
@@ -155,6 +163,7 @@ func (d *DB) serving() error {
 func (d *DB) markBad(cause error) {
 	err := fmt.Errorf("%w: %w", ErrBad, withoutPath(cause))
 	if d.bad.CompareAndSwap(nil, &err) {
+		close(d.broken)
 		d.log.Error("embedded store is marked bad, nothing is taken until the process is started again", zap.Error(cause))
 	}
 }

@@ -7,14 +7,37 @@
 // is answered. An event and the committed key of its claim are in the same
 // transaction.
 //
-// The file has these buckets, all numbers in them big-endian:
+// # States of an event
 //
-//	meta    "format" -> version (1 byte); "counts" -> ready, dead, keys (8 bytes each)
+// An event is ready; in work from when it was taken for somebody who asks until
+// he says what became of it; due, when it is to be tried again at a later time;
+// and in the end removed, or dead. It keeps its place among those that are ready
+// until then: the oldest is handed out first, however often it was tried. Each
+// change is one transaction.
+//
+// That an event is in work is known in memory only, because one process at a
+// time has the file: when it is gone, however it ended, nobody works on
+// anything. The file has how often an event was handed out without being
+// settled, written before it is handed out. After a crash it is ready again as
+// soon as the file is open, and counts one redelivery. After 20 of them it
+// becomes a dead letter of the kind poison.
+//
+// # The file
+//
+// It has these buckets, all numbers in them big-endian:
+//
+//	meta    "format" -> version (1 byte); "counts" -> ready and in work, dead, keys
+//	        (8 bytes each); "due" -> due (8 bytes)
 //	keys    hash of a claim's key (16 bytes) -> state, expiry, fingerprint, token
 //	expiry  expiry in Unix milliseconds (8 bytes), hash (16 bytes) -> nothing
-//	ready   sequence (8 bytes) -> the envelope of an event to be processed
+//	ready   sequence (8 bytes) -> the envelope of an event that is ready or in work
+//	handed  sequence (8 bytes) -> how often it was handed out and not settled
+//	        (4 bytes); nothing for never
+//	due     sequence (8 bytes) -> the envelope of an event that is tried again later
+//	due_at  Unix milliseconds (8 bytes), sequence (8 bytes) -> nothing
 //	dead    sequence (8 bytes) -> the envelope of a dead letter
 //
-// Sequences ascend and are never used again. The file does not shrink; free
-// pages in it are used again.
+// The buckets handed, due and due_at are made when they are needed. Sequences
+// ascend and are never used again; those of dead letters are their own. The file
+// does not shrink; free pages in it are used again.
 package embedded

@@ -25,6 +25,9 @@ var (
 	// on disk. It is final until the process is started again.
 	ErrBad = errors.New("embedded store is marked bad")
 
+	// ErrSettled means that a delivery was settled before.
+	ErrSettled = errors.New("the delivery was settled before")
+
 	// ErrInUse means that another process has the file open.
 	ErrInUse = errors.New("is in use by another process")
 

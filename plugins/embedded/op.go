@@ -25,6 +25,12 @@ type op struct {
 	env    []byte // envelope of the event
 	dead   bool   // the event is a dead letter
 
+	// Of what settles a delivery, or a dead letter.
+	ref      ref
+	before   int       // as in taken
+	due      int64     // Unix milliseconds
+	delivery *delivery // reachable until it is done
+
 	// The outcome, of the writer until done.
 	state hook.State
 	fp    hook.Fingerprint
@@ -59,16 +65,36 @@ func (d *DB) do(ctx context.Context, o *op) (free bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return true, err
 	}
+	if err := d.submit(ctx, o); err != nil {
+		return true, err
+	}
+	return d.await(ctx, o)
+}
+
+// submit hands an operation to the writer. It does so after the end of ctx too,
+// where it need not wait for that.
+func (d *DB) submit(ctx context.Context, o *op) error {
 	if err := d.serving(); err != nil {
-		return true, unavailable(err)
+		return unavailable(err)
 	}
 	select {
 	case d.ops <- o:
-	case <-ctx.Done():
-		return true, ctx.Err()
-	case <-d.stopping:
-		return true, unavailable(ErrClosed)
+		return nil
+	default:
 	}
+	select {
+	case d.ops <- o:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.stopping:
+		return unavailable(ErrClosed)
+	}
+}
+
+// await waits for the outcome of an operation that the writer has. When ctx
+// ends before it has begun it is not done.
+func (d *DB) await(ctx context.Context, o *op) (free bool, err error) {
 	select {
 	case <-o.done:
 		return true, o.err

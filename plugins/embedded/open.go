@@ -22,13 +22,17 @@ const (
 
 // The buckets, and the keys of the meta bucket.
 const (
-	bucketMeta   = "meta"
-	bucketKeys   = "keys"
-	bucketExpiry = "expiry"
-	bucketReady  = "ready"
-	bucketDead   = "dead"
-	keyFormat    = "format"
-	keyCounts    = "counts"
+	bucketMeta    = "meta"
+	bucketKeys    = "keys"
+	bucketExpiry  = "expiry"
+	bucketReady   = "ready"
+	bucketDead    = "dead"
+	bucketHanded  = "handed"
+	bucketLater   = "due"
+	bucketLaterAt = "due_at"
+	keyFormat     = "format"
+	keyCounts     = "counts"
+	keyLater      = "due"
 )
 
 // open opens or makes the file, and reads its counts.
@@ -131,5 +135,5 @@ func check(tx *bolt.Tx) (counts, error) {
 			return counts{}, fmt.Errorf("%w: it has no %s", ErrFormat, name)
 		}
 	}
-	return decodeCounts(meta.Get([]byte(keyCounts)))
+	return readCounts(meta)
 }

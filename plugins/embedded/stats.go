@@ -17,6 +17,8 @@ const fileSlack = 64 << 20
 // Stats are numbers about a DB, from memory.
 type Stats struct {
 	Ready      int           // events that wait to be processed
+	Due        int           // events that are tried again later
+	InWork     int           // events that were taken to be processed
 	Dead       int           // dead letters
 	Keys       int           // keys of claims, pending and committed
 	UsedBytes  int64         // of the file, without its free pages
@@ -29,7 +31,8 @@ type Stats struct {
 
 // gauges are the numbers that change while the store works.
 type gauges struct {
-	ready, dead, keys   atomic.Int64
+	ready, dead, keys   atomic.Int64 // ready: with those in work
+	later               atomic.Int64
 	used, file          atomic.Int64
 	maxBytes, ceiling   atomic.Int64
 	batches, operations atomic.Uint64
@@ -39,7 +42,9 @@ type gauges struct {
 // Stats returns the current numbers. It answers from memory.
 func (d *DB) Stats() Stats {
 	return Stats{
-		Ready:      int(d.ready.Load()),
+		Ready:      d.waiting(),
+		Due:        int(d.later.Load()),
+		InWork:     int(d.desk.held.Load()),
 		Dead:       int(d.dead.Load()),
 		Keys:       int(d.keys.Load()),
 		UsedBytes:  d.used.Load(),
@@ -50,6 +55,9 @@ func (d *DB) Stats() Stats {
 		CommitTime: time.Duration(d.commitTime.Load()),
 	}
 }
+
+// waiting returns how many events are ready and not in work.
+func (d *DB) waiting() int { return int(max(0, d.ready.Load()-d.desk.held.Load())) }
 
 // SetMaxSize changes the bound, in bytes, while the file stays open. 0 and
 // less mean DefaultMaxSize.

@@ -20,35 +20,60 @@ const (
 	inDoubt                  // nobody knows; the store is marked bad
 )
 
-// transact does the operations in one transaction. full is why nothing new may
-// be taken, nil when it may.
-func (w *writer) transact(ops []*op, full error) (outcome, error) {
+// transact does the operations in one transaction, and what the desk wants
+// beside unless there is no space. full is why nothing new may be taken, nil
+// when it may.
+func (w *writer) transact(ops []*op, full error, space bool) (outcome, error) {
 	b := &batch{
-		now:     w.now(),
-		full:    full,
-		room:    w.limit() - w.used.Load(),
-		counts:  w.loadCounts(),
-		arena:   w.arena[:0],
-		nextDue: w.nextDue,
+		now:       w.now(),
+		full:      full,
+		room:      w.limit() - w.used.Load(),
+		counts:    w.loadCounts(),
+		arena:     w.arena[:0],
+		nextDue:   w.nextDue,
+		nextLater: w.nextLater,
+		desk:      w.desk,
+		freed:     w.freed,
+		given:     w.given,
 	}
+	clear(b.freed)
+	b.order = w.desk.order(b.now, w.closing)
+	w.back = append(w.back, b.order.back...)
+	w.from = min(w.from, b.order.first)
+	b.from = w.from
 	out, err := w.update(func(tx *bolt.Tx) (bool, error) {
-		err := b.apply(tx, ops)
+		err := b.apply(tx, ops, w.back, space)
 		return b.dirty, err
 	})
 	if out != committed {
 		return out, err
 	}
-	w.arena, w.nextDue = b.arena, b.nextDue
+	w.arena, w.nextDue, w.nextLater = b.arena, b.nextDue, b.nextLater
+	w.from, w.given = b.from, b.given
+	if space {
+		w.back = nil
+	}
 	if b.dirty {
 		w.storeCounts(b.counts)
 		w.operations.Add(uint64(len(ops)))
 	}
+	w.desk.done(b.freed, b.taken) // hands out: all else is as it will be seen
 	return committed, nil
 }
 
-// apply does the operations in the transaction, and removes expired keys.
-func (b *batch) apply(tx *bolt.Tx, ops []*op) error {
+// apply does the operations in the transaction, and removes expired keys. What
+// the desk wants comes last: an event may be taken in the transaction that has
+// brought it.
+func (b *batch) apply(tx *bolt.Tx, ops []*op, back []taken, space bool) error {
 	b.open(tx)
+	if space {
+		if err := b.handBack(back); err != nil {
+			return err
+		}
+		if err := b.ripen(); err != nil {
+			return err
+		}
+	}
 	for _, o := range ops {
 		o.reset()
 		if err := o.run(b, o); err != nil {
@@ -59,8 +84,16 @@ func (b *batch) apply(tx *bolt.Tx, ops []*op) error {
 	if len(ops) > 0 { // somebody waits: a little more than comes in
 		limit = max(32, 2*len(ops))
 	}
-	if err := b.sweep(limit); err != nil || !b.dirty {
+	if err := b.sweep(limit); err != nil {
 		return err
+	}
+	if space {
+		if err := b.take(); err != nil {
+			return err
+		}
+	}
+	if !b.dirty {
+		return nil
 	}
 	return b.seal()
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"math"
 	"time"
 
 	"github.com/hookgate/hookgate/hook"
@@ -9,30 +10,49 @@ import (
 // writer is the state of the one goroutine that writes.
 type writer struct {
 	*DB
-	taken   []*op  // the batch being worked on
+	picked  []*op  // the batch being worked on
 	arena   []byte // memory of records, used again
 	nextDue int64  // when the next key expires at the earliest, Unix milliseconds
+
+	nextLater int64               // when the next event is due at the earliest, Unix milliseconds
+	from      uint64              // see batch
+	freed     map[uint64]struct{} // memory of batches, used again
+	given     uint64              // see batch
+	back      []taken             // events to be marked as never handed out
+	closing   bool
+	stuck     bool // what the desk wants cannot be done now
 }
 
 // write is the writer's goroutine. It ends when Close was called and nothing
 // waits any more.
 func (d *DB) write() {
 	defer close(d.stopped)
-	w := &writer{DB: d, taken: make([]*op, 0, maxBatch)} // nextDue 0: look
+	w := &writer{DB: d, picked: make([]*op, 0, maxBatch), freed: map[uint64]struct{}{}} // nextDue, nextLater 0: look
 	tick := time.NewTicker(d.tick)
 	defer tick.Stop()
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
 	for running := true; running; {
+		w.set(alarm)
 		select {
 		case o := <-d.ops:
 			w.gather(o)
+		case <-d.desk.wake:
+			w.serve()
+		case <-alarm.C:
+			w.serve()
 		case <-tick.C:
 			w.idle()
 		case <-d.stopping:
 			running = false
 		}
 	}
+	w.closing = true
 	for len(d.ops) > 0 {
 		w.gather(<-d.ops)
+	}
+	if w.bad.Load() == nil && (len(w.back) > 0 || w.desk.keepsAny()) {
+		_, _ = w.transact(nil, nil, true) // what is at the desk was never handed out
 	}
 	d.closeErr = guard(d.bolt.Close)
 }
@@ -40,9 +60,9 @@ func (d *DB) write() {
 // gather takes o and all that waits behind it, and does it. There is no delay:
 // while one transaction is written the next batch fills.
 func (w *writer) gather(o *op) {
-	w.taken = w.taken[:0]
+	w.picked = w.picked[:0]
 	w.pick(o)
-	for len(w.taken) < maxBatch {
+	for len(w.picked) < maxBatch {
 		select {
 		case o := <-w.ops:
 			w.pick(o)
@@ -51,15 +71,15 @@ func (w *writer) gather(o *op) {
 		}
 		break
 	}
-	if len(w.taken) > 0 {
-		w.execute(w.taken)
+	if len(w.picked) > 0 {
+		w.execute(w.picked)
 	}
 }
 
 // pick takes an operation, unless its caller has left.
 func (w *writer) pick(o *op) {
 	if o.phase.CompareAndSwap(opWaiting, opTaken) {
-		w.taken = append(w.taken, o)
+		w.picked = append(w.picked, o)
 	}
 }
 
@@ -70,9 +90,9 @@ func (w *writer) execute(ops []*op) {
 		fail(ops, unavailable(*bad))
 		return
 	}
-	out, err := w.transact(ops, w.fullness())
+	out, err := w.transact(ops, w.fullness(), true)
 	if out == noSpace { // what settles is done in the space that there is
-		out, err = w.transact(ops, w.fullness())
+		out, err = w.transact(ops, w.fullness(), false)
 	}
 	switch {
 	case out == committed:
@@ -104,9 +124,39 @@ func (w *writer) idle() {
 	if w.noRoom.Load() && w.bad.Load() == nil {
 		w.probe()
 	}
-	for w.phase.Load() == phaseRunning && w.bad.Load() == nil && w.nextDue <= millis(w.now()) && len(w.ops) == 0 {
-		if out, _ := w.transact(nil, nil); out != committed {
+	w.stuck = false
+	w.serve()
+	for w.works() && w.nextDue <= millis(w.now()) && len(w.ops) == 0 {
+		if out, _ := w.transact(nil, nil, true); out != committed {
 			return
 		}
 	}
+}
+
+// serve does what the desk wants, and makes events ready whose time has come as
+// long as nobody waits.
+func (w *writer) serve() {
+	if !w.works() || w.nextLater > millis(w.now()) && len(w.back) == 0 && !w.desk.wants(w.now(), int(w.ready.Load())) {
+		return
+	}
+	for again := true; again; again = w.works() && w.nextLater <= millis(w.now()) && len(w.ops) == 0 {
+		if out, _ := w.transact(nil, nil, true); out != committed {
+			w.stuck = true
+			return
+		}
+	}
+}
+
+// works reports whether there is any use in a transaction.
+func (w *writer) works() bool { return w.phase.Load() == phaseRunning && w.bad.Load() == nil }
+
+// set has the alarm go off when the next event is due. After a failure the
+// next tick tries again.
+func (w *writer) set(alarm *time.Timer) {
+	wait := time.Hour // the clock may have been set until then
+	if !w.stuck && w.nextLater != math.MaxInt64 {
+		left := w.nextLater - millis(w.now())
+		wait = time.Duration(min(max(left, 1), wait.Milliseconds())) * time.Millisecond
+	}
+	alarm.Reset(wait)
 }
