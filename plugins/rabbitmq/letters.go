@@ -16,11 +16,8 @@ import (
 // (https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout).
 const maxSweep = 25 * time.Minute
 
-// sweepIdle is how long a sweep waits for a letter that should be there.
+// sweepIdle is how long a sweep waits for what it gave back to be there.
 const sweepIdle = 2 * time.Second
-
-// maxPrefetch is the largest there is: basic.qos has 16 bits for it.
-const maxPrefetch = 1<<16 - 1
 
 // sendTimeout is how long a letter may take to be back at its origin.
 const sendTimeout = 10 * time.Second
@@ -40,109 +37,61 @@ func (q *Queue) Count(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Sweep implements hook.DeadLetters: it takes letter after letter, and keeps
-// those that stay unacknowledged until its channel closes. It sees the letters
-// that were there when it began. Letters are sent on by the lanes of the queue,
-// which must be started for that.
+// Sweep implements hook.DeadLetters. It takes all letters that are there when it
+// begins, and gives back those that are kept when it ends, in their order.
+// Letters are sent on by the lanes of the queue, which must be started for that.
 func (q *Queue) Sweep(ctx context.Context, fn func(*hook.DeadLetter) hook.Verdict) error {
-	begin := time.Now()
-	return q.takeDead(ctx, func(d *amqp.Delivery) (taken, error) {
-		letter := q.letter(d)
-		v := fn(letter)
-		switch {
-		case v.Do == hook.Stop:
-			return enough, nil
-		case v.Do == hook.Keep && time.Since(begin) > maxSweep:
-			return enough, errSweepTooLong
-		case v.Do == hook.Keep:
-			return kept, nil
-		case v.Do == hook.Send:
-			if err := q.sendOn(ctx, letter, v.Event); err != nil {
-				return enough, err
-			}
-		}
-		return gone, d.Ack(false)
-	})
-}
-
-// taken is what became of a message that was taken.
-type taken uint8
-
-const (
-	kept   taken = iota
-	gone         // it was acknowledged
-	enough       // it is kept, and so are those behind it
-)
-
-// takeDead takes all dead letters, and calls fn for them until it has enough or
-// fails. Those that are kept go back when the channel closes.
-//
-// A quorum queue puts back what one consumer held in the order in which it got
-// it, and delivers that before anything else; each basic.get is a consumer of
-// its own to it. To leave the order as it is, one consumer takes all letters.
-func (q *Queue) takeDead(ctx context.Context, fn func(*amqp.Delivery) (taken, error)) error {
 	q.sweeping.Lock()
 	defer q.sweeping.Unlock()
-	back := 0
-	return q.inspect(ctx, func(ch *amqp.Channel) (err error) {
-		queue := q.routes.dead.queue
-		in, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	w := sweep{queue: q, fn: fn, until: time.Now().Add(maxSweep)}
+	err := q.inspect(ctx, func(ch *amqp.Channel) error {
+		in, err := ch.QueueDeclarePassive(q.routes.dead.queue, true, false, false, false, nil)
 		if err != nil || in.Messages == 0 {
 			return err
 		}
-		deliveries, err := consumeAll(ch, queue, in.Messages)
-		if err != nil {
-			return err
-		}
-		state := kept
-		for range in.Messages {
-			d := next(deliveries)
-			if d == nil {
-				break
-			}
-			if state != enough {
-				state, err = fn(d)
-			}
-			if err != nil {
-				state = enough
-			}
-			if state != gone {
-				back++
-			}
-		}
-		return errors.Join(err, ch.Close())
-	}, func(ch *amqp.Channel) error { return awaitBack(ch, q.routes.dead.queue, back) })
+		return head(ch, q.routes.dead.queue, in.Messages, in.Messages, func(d *amqp.Delivery) (gone bool, err error) {
+			return w.next(ctx, d), nil
+		})
+	})
+	return errors.Join(w.failed, err)
 }
 
-// next returns the next delivery, or nil where none comes: the channel is
-// closed, or somebody else has taken what should be there.
-func next(deliveries <-chan amqp.Delivery) *amqp.Delivery {
-	idle := time.NewTimer(sweepIdle)
-	defer idle.Stop()
-	select {
-	case d, ok := <-deliveries:
-		if ok {
-			return &d
-		}
-	case <-idle.C:
-	}
-	return nil
+// sweep is one pass over the dead letters. When it is over, what still comes is
+// kept: it was taken already.
+type sweep struct {
+	queue  *Queue
+	fn     func(*hook.DeadLetter) hook.Verdict
+	until  time.Time
+	over   bool
+	failed error
 }
 
-// consumeAll consumes n messages of a queue.
-func consumeAll(ch *amqp.Channel, queue string, n int) (<-chan amqp.Delivery, error) {
-	if n > maxPrefetch {
-		n = 0 // no bound
+// next asks for the verdict on a letter, and does what it says.
+func (w *sweep) next(ctx context.Context, d *amqp.Delivery) (gone bool) {
+	if w.over {
+		return false
 	}
-	if err := ch.Qos(n, 0, false); err != nil {
-		return nil, err
+	letter := w.queue.letter(d)
+	v := w.fn(letter)
+	switch v.Do {
+	case hook.Send:
+		w.failed = w.queue.sendOn(ctx, letter, v.Event)
+		gone = w.failed == nil
+	case hook.Discard:
+		gone = true
 	}
-	return ch.Consume(queue, newID(), false, false, false, false, nil)
+	if gone {
+		w.failed = d.Ack(false)
+	}
+	if w.failed == nil && time.Now().After(w.until) {
+		w.failed = errSweepTooLong
+	}
+	w.over = v.Do == hook.Stop || w.failed != nil
+	return gone
 }
 
 // awaitBack waits until a queue has again what was taken from it, which takes
-// the server a moment after the channel was closed. Who looks next is to find
-// it.
+// the server a moment. Who looks next is to find it.
 func awaitBack(ch *amqp.Channel, queue string, n int) error {
 	for deadline := time.Now().Add(sweepIdle); ; time.Sleep(5 * time.Millisecond) {
 		in, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)

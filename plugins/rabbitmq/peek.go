@@ -54,17 +54,16 @@ func (q *Queue) Peek(ctx context.Context, s hook.QueueState, after uint64, limit
 			return err
 		}
 		seq, n := uint64(0), min(uint64(in.Messages), after+uint64(limit), maxDepth)
-		return head(ch, t.queue, int(n), in.Messages, func(d *amqp.Delivery) error {
+		return head(ch, t.queue, int(n), in.Messages, func(d *amqp.Delivery) (gone bool, err error) {
 			if t != q.routes.dead && number(d.Headers, "x-delivery-count") >= maxLooks {
 				t.tired.Store(time.Now().UnixNano())
-				return ErrWouldTire
+				return false, ErrWouldTire
 			}
-			if seq++; seq <= after {
-				return nil
+			if seq++; seq > after {
+				ev, f := decode(d)
+				entries = append(entries, hook.Entry{Seq: seq, At: ev.ReceivedAt, Event: ev, Fault: f})
 			}
-			ev, f := decode(d)
-			entries = append(entries, hook.Entry{Seq: seq, At: ev.ReceivedAt, Event: ev, Fault: f})
-			return nil
+			return false, nil
 		})
 	})
 	return entries, err
@@ -74,8 +73,15 @@ func (q *Queue) Peek(ctx context.Context, s hook.QueueState, after uint64, limit
 // come back in one request RabbitMQ 3.10 loses the order.
 const batch = 32
 
+// part is what one consumer of a look got.
+type part struct {
+	last uint64 // the tag of its last message
+	kept int    // messages that are not acknowledged
+}
+
 // head calls fn with the first n messages of a queue, or until it returns an
-// error, and gives them back in their order.
+// error, and gives them back in their order, less those that fn has
+// acknowledged and says are gone.
 //
 // A quorum queue puts what comes back behind all that has come back before, and
 // in front of the rest. So a look must not end amid messages that were given
@@ -83,10 +89,10 @@ const batch = 32
 // basic.get is a consumer of its own, and of what several consumers have the
 // order is lost, unless each is asked for its own. The first message comes
 // alone, so that fn can leave the others where they are.
-func head(ch *amqp.Channel, queue string, n, all int, fn func(*amqp.Delivery) error) (err error) {
-	var ends []uint64 // the last tag of each batch
+func head(ch *amqp.Channel, queue string, n, all int, fn func(*amqp.Delivery) (gone bool, err error)) (err error) {
+	var parts []part
 	defer func() {
-		if e := giveBack(ch, queue, ends); err == nil {
+		if e := giveBack(ch, queue, parts); err == nil {
 			err = e
 		}
 	}()
@@ -94,20 +100,22 @@ func head(ch *amqp.Channel, queue string, n, all int, fn func(*amqp.Delivery) er
 	if err != nil || !ok {
 		return err
 	}
-	ends = append(ends, d.DeliveryTag)
-	err = fn(&d)
+	gone, err := fn(&d)
+	parts = append(parts, part{d.DeliveryTag, keeps(gone)})
 	cameBack := isBack(&d)
 	for taken := 1; err == nil && taken < all && (taken < n || cameBack); {
-		got := 0
+		got, p := 0, part{}
 		last, e := take(ch, queue, min(batch, all-taken), func(d *amqp.Delivery) {
+			gone := false
 			if err == nil && taken+got < n {
-				err = fn(d)
+				gone, err = fn(d)
 			}
+			p.kept += keeps(gone)
 			cameBack = isBack(d)
 			got++
 		})
-		if got > 0 {
-			ends = append(ends, last)
+		if p.last = last; got > 0 {
+			parts = append(parts, p)
 		}
 		if e != nil || got == 0 {
 			return errors.Join(err, e)
@@ -117,25 +125,35 @@ func head(ch *amqp.Channel, queue string, n, all int, fn func(*amqp.Delivery) er
 	return err
 }
 
-// giveBack returns the messages up to each tag in one request. Of more than 32
+// keeps is how many of one message are kept.
+func keeps(gone bool) int {
+	if gone {
+		return 0
+	}
+	return 1
+}
+
+// giveBack returns the messages of each part in one request. Of more than 32
 // requests that a queue has not taken yet RabbitMQ 3.10 loses the order, too.
-func giveBack(ch *amqp.Channel, queue string, ends []uint64) error {
+func giveBack(ch *amqp.Channel, queue string, parts []part) error {
 	const atOnce = 16
-	sent, before := uint64(0), 0
-	for i, tag := range ends {
+	expected := 0
+	for i, p := range parts {
 		if i%atOnce == 0 {
 			in, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
 			if err != nil {
 				return err
 			}
-			before = in.Messages - int(sent)
+			expected = in.Messages
 		}
-		if err := ch.Nack(tag, true, true); err != nil {
-			return err
+		if p.kept > 0 {
+			if err := ch.Nack(p.last, true, true); err != nil {
+				return err
+			}
+			expected += p.kept
 		}
-		sent = tag
-		if last := i == len(ends)-1; last || i%atOnce == atOnce-1 {
-			if err := awaitBack(ch, queue, before+int(sent)); err != nil {
+		if last := i == len(parts)-1; last || i%atOnce == atOnce-1 {
+			if err := awaitBack(ch, queue, expected); err != nil {
 				return err
 			}
 		}

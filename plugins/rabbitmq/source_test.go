@@ -246,3 +246,59 @@ func TestATierIsNamedAfterItsDelay(t *testing.T) {
 		t.Errorf("another queue: %s", got)
 	}
 }
+
+func TestManyLettersStayInTheirOrderWhileSomeGo(t *testing.T) {
+	q := open(t, broker(t).Addr)
+	var want []string
+	for i := range 150 {
+		ev := sample(fmt.Sprintf("evt-%03d", i))
+		if _, err := q.Park(context.Background(), ev, hook.Fault{Kind: hook.KindInvalid, Time: ev.ReceivedAt}); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 != 1 {
+			want = append(want, ev.ID)
+		}
+	}
+	eventually(t, "all are there", func() bool {
+		n, err := q.Count(context.Background())
+		return err == nil && n == 150
+	})
+	n := 0
+	sweep := func(verdict func(n int) hook.Action) (ids []string) {
+		n = 0
+		if err := q.Sweep(context.Background(), func(l *hook.DeadLetter) hook.Verdict {
+			ids = append(ids, l.Event.ID)
+			n++
+			return hook.Verdict{Do: verdict(n - 1), Event: l.Event}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	sweep(func(n int) hook.Action {
+		switch {
+		case n%6 == 1:
+			return hook.Send
+		case n%3 == 1:
+			return hook.Discard
+		}
+		return hook.Keep
+	})
+	for range 3 {
+		if diff := cmp.Diff(want, sweep(func(int) hook.Action { return hook.Keep })); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	sweep(func(n int) hook.Action {
+		if n == 40 {
+			return hook.Stop
+		}
+		return hook.Keep
+	})
+	if diff := cmp.Diff(want, sweep(func(int) hook.Action { return hook.Keep })); diff != "" {
+		t.Error(diff)
+	}
+	if sent := drain(t, q.routes.names.EventsIn); len(sent) != 25 {
+		t.Errorf("%d were sent", len(sent))
+	}
+}
