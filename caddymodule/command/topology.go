@@ -1,0 +1,153 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
+)
+
+// topologyFlags are those of the commands below topology.
+type topologyFlags struct {
+	amqp           amqpFlags
+	retry          []time.Duration
+	noRetry        bool
+	queues, celery []string
+	json           bool
+	timeout        time.Duration
+}
+
+func newTopology() *cobra.Command {
+	f := new(topologyFlags)
+	cmd := &cobra.Command{
+		Use:   "topology",
+		Short: "Plans, makes and verifies what RabbitMQ needs",
+		Long: `
+Shows, makes or verifies the exchanges, queues and bindings that Hookgate needs
+in RabbitMQ. The edge and the consumer make them by themselves, unless they are
+told to be passive or their users may not.`,
+	}
+	flags := cmd.PersistentFlags()
+	f.amqp.add(flags)
+	flags.DurationSliceVar(&f.retry, "retry", rabbitmq.DefaultRetry(), "the `delays` of the consumer's retries, with commas")
+	flags.BoolVar(&f.noRetry, "no-retry", false, "without the queues for retries: for events that another consumer takes")
+	flags.StringSliceVar(&f.queues, "queue", nil, "a queue that a hook names with queue; may stand several times")
+	flags.StringSliceVar(&f.celery, "celery", nil, "a queue that a hook names with format celery; may stand several times")
+	flags.BoolVar(&f.json, "json", false, "print JSON")
+	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long RabbitMQ may take")
+	cmd.AddCommand(
+		f.command("plan", "Shows what there is to be, and asks nobody", func(_ context.Context, o rabbitmq.TopologyOptions) ([]rabbitmq.Entity, error) {
+			return rabbitmq.Plan(o)
+		}),
+		f.command("verify", "Looks for what there is to be, and makes nothing", rabbitmq.Verify),
+		f.command("apply", "Makes what is missing, and changes nothing that is there", rabbitmq.Apply),
+	)
+	return cmd
+}
+
+func (f *topologyFlags) command(name, short string, do func(context.Context, rabbitmq.TopologyOptions) ([]rabbitmq.Entity, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:     name,
+		Short:   short,
+		Example: "  hookgate topology " + name + " --amqp amqp://localhost/hooks --queue crm",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts, err := f.options(name == "plan")
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+			defer cancel()
+			found, err := do(ctx, opts)
+			if err != nil {
+				return err
+			}
+			if err := printTopology(cmd.OutOrStdout(), found, f.json); err != nil {
+				return err
+			}
+			return unsettled(found)
+		},
+	}
+}
+
+// options are those for RabbitMQ. A plan needs no server.
+func (f *topologyFlags) options(plan bool) (rabbitmq.TopologyOptions, error) {
+	o := rabbitmq.TopologyOptions{Retry: f.retry, Queues: f.queues, Celery: f.celery}
+	if f.noRetry {
+		o.Retry = []time.Duration{}
+	}
+	if plan {
+		o.Options = rabbitmq.Options{Servers: []rabbitmq.Server{{}}, Prefix: f.amqp.prefix}
+		return o, nil
+	}
+	var err error
+	o.Options, err = f.amqp.options()
+	return o, err
+}
+
+// unsettled returns an error where something is left to do.
+func unsettled(found []rabbitmq.Entity) error {
+	n := 0
+	for i := range found {
+		if !found[i].Settled() {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return errors.New(counted(n, "entity is", "entities are") + " missing or different")
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func printTopology(w io.Writer, found []rabbitmq.Entity, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(found)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STATE\tKIND\tNAME\tTYPE\tDETAILS")
+	for _, e := range found {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.State, e.Kind, e.Name, orDash(e.Type), orDash(details(e)))
+	}
+	return t.Flush()
+}
+
+// details is what a person wants to know of an entity beside its name.
+func details(e rabbitmq.Entity) string {
+	var parts []string
+	if e.To != "" {
+		parts = append(parts, fmt.Sprintf("%s -> %s", e.Key, e.To))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Arguments)) {
+		parts = append(parts, fmt.Sprintf("%s=%s", name, e.Arguments[name]))
+	}
+	if e.Reason != "" {
+		parts = append(parts, "("+e.Reason+")")
+	}
+	return strings.Join(parts, " ")
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
