@@ -21,7 +21,7 @@ func runTopology(args ...string) (string, error) {
 }
 
 func TestATopologyIsPlannedWithoutAServer(t *testing.T) {
-	t.Setenv(amqpEnv, "")
+	t.Setenv(amqpVariable, "")
 	out, err := runTopology("plan", "--json", "--prefix", "hooks", "--queue", "crm", "--celery", "tasks", "--retry", "5s,2m")
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestATopologyIsPlannedWithoutAServer(t *testing.T) {
 }
 
 func TestATopologyNeedsToKnowItsServer(t *testing.T) {
-	t.Setenv(amqpEnv, "")
+	t.Setenv(amqpVariable, "")
 	for name, args := range map[string][]string{
 		"none":          {"verify"},
 		"no URL":        {"apply", "--amqp", "host:5672"},
