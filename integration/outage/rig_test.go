@@ -1,0 +1,105 @@
+package outage
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/hookgate/hookgate/integration/edge"
+	"github.com/hookgate/hookgate/integration/servers"
+)
+
+// rig is a running program with proxies between it and its servers.
+type rig struct {
+	*edge.Edge
+	redis              *servers.Redis
+	toRedis, toRabbit  *servers.Proxy
+	prefix             string
+	secret             string // path of the file with the password for Redis
+	goroutines, opened int    // on a good day
+}
+
+// dataActionPath is where the hook is that publishes while the store is down.
+const dataActionPath = "/data-action"
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{redis: startRedis(t), prefix: newPrefix(), secret: secretFile(t, redisPassword)}
+	r.toRedis, r.toRabbit = servers.NewProxy(t, r.redis.Addr), servers.NewProxy(t, broker.Addr)
+	r.Edge = start(t, setup{
+		redis: r.toRedis.Addr, redisPassword: r.secret, rabbit: r.toRabbit.Addr, prefix: r.prefix,
+		hooks: "genesys_webhook\n\tgenesys_webhook " + dataActionPath + " {\n\t\tname data-action\n\t\tsource data-action\n\t}",
+	})
+	begin := time.Now()
+	l := startLoad(t, r.Edge, hookPath, "warm")
+	// RabbitMQ 3.10 writes the names of its queues to disk some seconds late: a
+	// younger one than this does not outlive a broker that is killed.
+	edge.Eventually(t, time.Minute, "the queues are old enough", func() bool { return time.Since(begin) > 6*time.Second })
+	l.settle()
+	r.check(t, l)
+	r.goroutines, r.opened = r.countGoroutines(t), r.countFiles(t)
+	return r
+}
+
+func (r *rig) queue() string { return r.prefix + ".events" }
+
+// check holds a load against the queue, which is empty then.
+func (r *rig) check(t *testing.T, l *load) map[string][]amqp.Delivery {
+	t.Helper()
+	there := drain(t, "/", r.queue())
+	counts := make(map[string]int)
+	for id, ds := range there {
+		counts[id] = len(ds)
+	}
+	l.check(counts)
+	return there
+}
+
+// rested checks that nothing is left behind of a bad day.
+func (r *rig) rested(t *testing.T) {
+	t.Helper()
+	const some = 20
+	var goroutines, files, toRedis, toRabbit int
+	ok := edge.Within(30*time.Second, func() bool {
+		goroutines, files = r.countGoroutines(t), r.countFiles(t)
+		toRedis, toRabbit = r.toRedis.Connections(), r.toRabbit.Connections()
+		return goroutines <= r.goroutines+some && files <= r.opened+some && toRedis <= 16 && toRabbit == 2
+	})
+	text := fmt.Sprintf("%d goroutines after %d, %d files after %d, %d connections to Redis, %d to RabbitMQ",
+		goroutines, r.goroutines, files, r.opened, toRedis, toRabbit)
+	if !ok {
+		profile, _ := r.AdminRead("/debug/pprof/goroutine?debug=1")
+		t.Errorf("left behind: %s\n%s", text, edge.Tail(profile, 8000))
+	}
+	if a := get(t, r.Edge, "/readyz"); a.status != 200 {
+		t.Errorf("it is not ready: %s", a.raw)
+	}
+}
+
+func (r *rig) countGoroutines(t *testing.T) int {
+	t.Helper()
+	profile, err := r.AdminRead("/debug/pprof/goroutine?debug=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(profile, "\n")
+	n, err := strconv.Atoi(head[strings.LastIndex(head, " ")+1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (r *rig) countFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}
