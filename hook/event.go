@@ -24,11 +24,12 @@ const (
 	HeaderTraceparent = "traceparent" // W3C Trace Context, https://www.w3.org/TR/trace-context/
 	HeaderTracestate  = "tracestate"
 	HeaderUnverified  = "unverified" // the store was down: nobody looked whether the event was there before
+	HeaderReplaces    = "replaces"   // the LetterID of the dead letter that this event is an edit of
 )
 
 // HeaderNames returns all of them.
 func HeaderNames() []string {
-	return []string{HeaderTraceparent, HeaderTracestate, HeaderUnverified}
+	return []string{HeaderTraceparent, HeaderTracestate, HeaderUnverified, HeaderReplaces}
 }
 
 // Event is the content of one delivery.
