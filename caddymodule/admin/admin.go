@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
 // The paths of the API.
@@ -38,7 +39,9 @@ func init() {
 //	GET /hookgate/queue/events           a look at the events, oldest first
 //	    ?state=ready|dead&after=<seq>&limit=<n>&values=true
 //
-// The bodies of events are in the answer only with values=true.
+// The bodies of events are in the answer only with values=true. Where the queue
+// is in RabbitMQ, and the user there may only publish, a look is 403; it is 429
+// where a look would do harm, because an event was delivered too often before.
 type API struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -60,7 +63,7 @@ func (a *API) Routes() []caddy.AdminRoute {
 func (a *API) queue(w http.ResponseWriter, r *http.Request) error {
 	return inspect(w, r, func(in hook.Inspector) (any, error) {
 		counts, err := in.Counts(r.Context())
-		return Queue{Ready: counts.Ready, Dead: counts.Dead}, err
+		return NewQueue(counts), err
 	})
 }
 
@@ -74,11 +77,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		events := Events{Events: make([]Event, len(entries))}
-		for i := range entries {
-			events.Events[i] = newEvent(&entries[i], q.values)
-		}
-		return events, nil
+		return NewEvents(entries, q.values), nil
 	})
 }
 
@@ -99,6 +98,10 @@ func inspect(w http.ResponseWriter, r *http.Request, fn func(hook.Inspector) (an
 	switch {
 	case errors.Is(err, app.ErrNoInspector):
 		return caddy.APIError{HTTPStatus: http.StatusNotImplemented, Err: err}
+	case errors.Is(err, rabbitmq.ErrMayNotRead):
+		return caddy.APIError{HTTPStatus: http.StatusForbidden, Err: err}
+	case errors.Is(err, rabbitmq.ErrWouldTire):
+		return caddy.APIError{HTTPStatus: http.StatusTooManyRequests, Err: err}
 	case err != nil:
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
 	}

@@ -13,9 +13,22 @@ type Queue struct {
 	Dead  int `json:"dead"`  // dead letters
 }
 
+// NewQueue returns counts as the API answers them.
+func NewQueue(n hook.Counts) Queue { return Queue{Ready: n.Ready, Dead: n.Dead} }
+
 // Events is the answer of EventsPath.
 type Events struct {
 	Events []Event `json:"events"`
+}
+
+// NewEvents returns entries as the API answers them, with or without their
+// bodies.
+func NewEvents(entries []hook.Entry, values bool) Events {
+	events := Events{Events: make([]Event, len(entries))}
+	for i := range entries {
+		events.Events[i] = newEvent(&entries[i], values)
+	}
+	return events
 }
 
 // Event is one event in the queue.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/spf13/pflag"
 
 	"github.com/hookgate/hookgate/caddymodule/admin"
 	"github.com/hookgate/hookgate/hook"
@@ -24,42 +25,63 @@ const amqpVariable = "HOOKGATE_AMQP_URL"
 // lookTimeout bounds a look into RabbitMQ.
 const lookTimeout = 30 * time.Second
 
-// amqpFlags say where to look without the running process.
+// amqpFlags say where a RabbitMQ is that is asked without the running process.
 type amqpFlags struct{ url, prefix string }
+
+// add adds them to a command.
+func (f *amqpFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.url, "amqp", "", "`URL` of a RabbitMQ to ask, amqp[s]://user:password@host/vhost (default: "+amqpVariable+" in the environment)")
+	flags.StringVar(&f.prefix, "prefix", rabbitmq.DefaultPrefix, "the prefix of exchanges and queues in RabbitMQ")
+}
+
+// options are those of the RabbitMQ that the command line names, or the
+// environment. No error quotes the URL.
+func (f *amqpFlags) options() (rabbitmq.Options, error) {
+	raw, name := f.url, "--amqp"
+	if raw == "" {
+		raw, name = os.Getenv(amqpVariable), amqpVariable
+	}
+	usage := func(err error) error { return &ExitError{Code: exitUsage, Err: fmt.Errorf("%s: %w", name, err)} }
+	if raw == "" {
+		return rabbitmq.Options{}, &ExitError{Code: exitUsage, Err: fmt.Errorf("give the URL of RabbitMQ: --amqp, or %s in the environment", amqpVariable)}
+	}
+	url, err := caddy.NewReplacer().ReplaceOrErr(raw, true, true)
+	if err != nil {
+		return rabbitmq.Options{}, usage(errors.New("a placeholder in it stands for nothing"))
+	}
+	ends, err := rabbitmq.ParseURLs(url)
+	if err != nil {
+		return rabbitmq.Options{}, usage(err)
+	}
+	o := rabbitmq.Options{Servers: ends.Servers, Vhost: ends.Vhost, Prefix: f.prefix, Topology: rabbitmq.Passive}
+	if ends.Credentials != (rabbitmq.Credentials{}) {
+		o.Credentials = func(context.Context) (rabbitmq.Credentials, error) { return ends.Credentials, nil }
+	}
+	if ends.TLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return o, nil
+}
 
 // direct returns the queue in RabbitMQ, if the command line or the environment
 // names one. Whoever names a process on the command line means that.
 func (f *queueFlags) direct() (*rabbitmq.Queue, error) {
-	raw, name := f.amqp.url, "--amqp"
-	asksProcess := f.address != "" || f.config != ""
-	switch {
-	case raw != "" && asksProcess:
-		return nil, &ExitError{Code: exitUsage, Err: errors.New("--amqp looks into RabbitMQ itself, --address and --config ask a process: use one of them")}
-	case raw == "" && !asksProcess:
-		raw, name = os.Getenv(amqpVariable), amqpVariable
-	}
-	if raw == "" {
+	if f.address != "" || f.config != "" {
+		if f.amqp.url != "" {
+			return nil, &ExitError{Code: exitUsage, Err: errors.New("--amqp looks into RabbitMQ itself, --address and --config ask a process: use one of them")}
+		}
 		return nil, nil
 	}
-	usage := func(err error) error { return &ExitError{Code: exitUsage, Err: fmt.Errorf("%s: %w", name, err)} }
-	url, err := caddy.NewReplacer().ReplaceOrErr(raw, true, true)
+	if f.amqp.url == "" && os.Getenv(amqpVariable) == "" {
+		return nil, nil
+	}
+	opts, err := f.amqp.options()
 	if err != nil {
-		return nil, usage(errors.New("a placeholder in it stands for nothing"))
-	}
-	ends, err := rabbitmq.ParseURLs(url)
-	if err != nil {
-		return nil, usage(err)
-	}
-	opts := rabbitmq.Options{Servers: ends.Servers, Vhost: ends.Vhost, Prefix: f.amqp.prefix, Topology: rabbitmq.Passive}
-	if ends.Credentials != (rabbitmq.Credentials{}) {
-		opts.Credentials = func(context.Context) (rabbitmq.Credentials, error) { return ends.Credentials, nil }
-	}
-	if ends.TLS {
-		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		return nil, err
 	}
 	q, err := rabbitmq.New(opts)
 	if err != nil {
-		return nil, usage(err)
+		return nil, &ExitError{Code: exitUsage, Err: err}
 	}
 	return q, nil
 }

@@ -9,8 +9,11 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
 // get asks the admin API, and decodes its answer.
@@ -51,6 +54,12 @@ func explain(address string, err error) error {
 	var doc struct{ Error string }
 	if json.Unmarshal([]byte(m[2]), &doc) == nil && doc.Error != "" {
 		reason = doc.Error
+	}
+	switch {
+	case status == http.StatusForbidden && strings.Contains(reason, rabbitmq.ErrMayNotRead.Error()):
+		return fmt.Errorf("the RabbitMQ user of the process at %s may not read the queue, as it should be; %s", address, adviceRights)
+	case status == http.StatusTooManyRequests:
+		return fmt.Errorf("an event in the queue was delivered ten times or more: %s", adviceTired)
 	}
 	switch status {
 	case http.StatusNotFound:

@@ -22,6 +22,7 @@ import (
 type queueFlags struct {
 	address, config, adapter string
 	json                     bool
+	amqp                     amqpFlags
 }
 
 func newQueue() *cobra.Command {
@@ -31,12 +32,18 @@ func newQueue() *cobra.Command {
 		Short: "Shows how many events wait, and which",
 		Long: `
 Shows how many events the running process holds: ready to be processed, and
-dead letters. It asks the process through its admin API.`,
-		Example: "  hookgate queue\n  hookgate queue peek --state dead --limit 5",
-		Args:    cobra.NoArgs,
+dead letters. It asks the process through its admin API.
+
+With --amqp, or HOOKGATE_AMQP_URL in the environment, it looks into RabbitMQ
+itself, with the rights of the user in that URL: the user of an edge should not
+be able to read. The URL is amqp[s]://USER:PASSWORD@HOST[:PORT]/VHOST, or has
+placeholders such as {file./run/secrets/rabbitmq_operator}. Queues that hooks
+name are not counted then.`,
+		Example: "  hookgate queue\n  hookgate queue peek --state dead --limit 5\n" +
+			"  hookgate queue peek --amqp 'amqps://hookgate-operator:{file./run/secrets/operator}@rabbit/hooks'",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var q admin.Queue
-			raw, err := f.get(admin.QueuePath, nil, &q)
+			q, raw, err := f.counts(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -51,17 +58,13 @@ dead letters. It asks the process through its admin API.`,
 	flags.StringVarP(&f.config, "config", "c", "", "config file to read the address of the admin API from")
 	flags.StringVarP(&f.adapter, "adapter", "a", "", "config adapter of that file")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
+	f.amqp.add(flags)
 	cmd.AddCommand(newPeek(f))
 	return cmd
 }
 
 func newPeek(f *queueFlags) *cobra.Command {
-	var (
-		state  string
-		after  uint64
-		limit  int
-		values bool
-	)
+	var l look
 	cmd := &cobra.Command{
 		Use:   "peek",
 		Short: "Looks at events without taking them",
@@ -71,34 +74,38 @@ changes its place. Bodies hold personal data: they are shown only with
 --show-values.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if state != string(hook.StateReady) && state != string(hook.StateDead) {
-				return &ExitError{Code: exitUsage, Err: fmt.Errorf("--state is %s or %s, not %q", hook.StateReady, hook.StateDead, state)}
+			if l.state != string(hook.StateReady) && l.state != string(hook.StateDead) {
+				return &ExitError{Code: exitUsage, Err: fmt.Errorf("--state is %s or %s, not %q", hook.StateReady, hook.StateDead, l.state)}
 			}
-			if limit < 1 || limit > admin.MaxLimit {
-				return &ExitError{Code: exitUsage, Err: fmt.Errorf("--limit is 1 to %d, not %d", admin.MaxLimit, limit)}
+			if l.limit < 1 || l.limit > admin.MaxLimit {
+				return &ExitError{Code: exitUsage, Err: fmt.Errorf("--limit is 1 to %d, not %d", admin.MaxLimit, l.limit)}
 			}
-			var events admin.Events
-			raw, err := f.get(admin.EventsPath, url.Values{
-				"state":  {state},
-				"after":  {strconv.FormatUint(after, 10)},
-				"limit":  {strconv.Itoa(limit)},
-				"values": {strconv.FormatBool(values)},
-			}, &events)
+			events, raw, err := f.peek(cmd.Context(), l)
 			if err != nil {
 				return err
 			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), raw)
 			}
-			return printEvents(cmd.OutOrStdout(), state, events.Events)
+			return printEvents(cmd.OutOrStdout(), l.state, events.Events)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&state, "state", string(hook.StateReady), "which events: ready or dead")
-	flags.IntVar(&limit, "limit", 20, fmt.Sprintf("how many events, 1 to %d", admin.MaxLimit))
-	flags.Uint64Var(&after, "after", 0, "only events with a higher number")
-	flags.BoolVar(&values, "show-values", false, "show the bodies too")
+	flags.StringVar(&l.state, "state", string(hook.StateReady), "which events: ready or dead")
+	flags.IntVar(&l.limit, "limit", 20, fmt.Sprintf("how many events, 1 to %d", admin.MaxLimit))
+	flags.Uint64Var(&l.after, "after", 0, "only events with a higher number")
+	flags.BoolVar(&l.values, "show-values", false, "show the bodies too")
 	return cmd
+}
+
+// query asks the admin API for the same.
+func (l look) query() url.Values {
+	return url.Values{
+		"state":  {l.state},
+		"after":  {strconv.FormatUint(l.after, 10)},
+		"limit":  {strconv.Itoa(l.limit)},
+		"values": {strconv.FormatBool(l.values)},
+	}
 }
 
 func printJSON(w io.Writer, raw json.RawMessage) error {
