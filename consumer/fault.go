@@ -1,0 +1,83 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// faultOf returns what is kept of an error of a handler: a fault of the
+// handler's own as it is, any other error as a transient one.
+func faultOf(err error, ev *hook.Event, first, now time.Time) hook.Fault {
+	f := hook.Fault{Kind: hook.KindTransient, Err: err}
+	if own, ok := errors.AsType[*hook.Fault](err); ok {
+		f = *own
+	} else if err != nil {
+		f.Message = err.Error()
+	}
+	if !deadly(f.Kind) {
+		f.Kind = hook.KindTransient
+	}
+	f.Message = tidy(f.Message)
+	f.Attempt = ev.Attempt + 1
+	f.Time, f.First = now, first
+	if f.First.IsZero() || f.First.After(now) {
+		f.First = now
+	}
+	return f
+}
+
+// deadly reports whether a fault of a kind makes a dead letter at once.
+func deadly(k hook.Kind) bool {
+	return k == hook.KindPermanent || k == hook.KindInvalid || k == hook.KindConflict
+}
+
+// final reports whether an error will come again each time.
+func final(err error) bool {
+	f, ok := errors.AsType[*hook.Fault](err)
+	return ok && deadly(f.Kind)
+}
+
+func isFault(err error) bool {
+	_, ok := errors.AsType[*hook.Fault](err)
+	return ok
+}
+
+// panicFault returns the fault of a panic. Its value may hold anything, so only
+// the runtime's own is told.
+func panicFault(v any) *hook.Fault {
+	text := fmt.Sprintf("%T", v)
+	if err, ok := v.(runtime.Error); ok {
+		text = err.Error()
+	}
+	return &hook.Fault{Kind: hook.KindTransient, Message: "the handler panicked: " + text}
+}
+
+// tidy makes a message one line of valid UTF-8 that is not too long for the
+// header of a message.
+func tidy(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "..."
+	}
+	return s
+}
+
+// firstFault returns when an event failed for the first time, as far as its
+// delivery knows.
+func firstFault(d hook.Delivery) time.Time {
+	if f, ok := d.(hook.Failed); ok {
+		return f.FirstFault()
+	}
+	return time.Time{}
+}
