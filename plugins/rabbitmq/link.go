@@ -39,7 +39,8 @@ func (l *link) run(ctx context.Context) {
 		if served {
 			attempt = 0
 		}
-		err = fmt.Errorf("rabbitmq: %s: %w", s.Addr, err)
+		l.queue.logger.Debug("no connection to RabbitMQ", zap.String("server", s.Addr), zap.Error(err))
+		err = fmt.Errorf("rabbitmq: %w", &addressless{err})
 		l.reason.Store(&err)
 		l.queue.changed()
 		l.queue.stats.failures.Add(1)

@@ -112,6 +112,15 @@ func (q *Queue) nextServer() Server {
 	return q.opts.Servers[int(q.server.Add(1)-1)%len(q.opts.Servers)]
 }
 
+// addresses returns those of all servers.
+func (q *Queue) addresses() []string {
+	all := make([]string, len(q.opts.Servers))
+	for i, s := range q.opts.Servers {
+		all[i] = s.Addr
+	}
+	return all
+}
+
 // add lets messages go to a lane.
 func (q *Queue) add(ln *lane) {
 	q.mu.Lock()
@@ -142,7 +151,7 @@ func (q *Queue) changed() {
 	case err == nil:
 		q.logger.Info("RabbitMQ can be used")
 	default:
-		q.logger.Warn("RabbitMQ cannot be used", zap.Error(err))
+		q.logger.Warn("RabbitMQ cannot be used", zap.Error(err), zap.Strings("addresses", q.addresses()))
 	}
 }
 
