@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,9 +13,9 @@ import (
 )
 
 const (
-	// bound is how late an answer may be. The promise is 550 ms; a machine that
-	// tests several packages at once gets some more.
-	bound = 1200 * time.Millisecond
+	// promised is how late an answer may be. The promise is 550 ms; a machine
+	// that tests several packages at once gets some more.
+	promised = 1200 * time.Millisecond
 
 	// settled is how long after the end of a fault every event is taken. The
 	// claim of one in doubt is renewed for 10 s at most, and lasts 2 s more.
@@ -35,9 +34,8 @@ type load struct {
 	over   chan struct{} // closed by giveUp
 	done   sync.WaitGroup
 
-	// tolerant lets a connection end without an answer, as it may when a
-	// reload comes in between.
-	tolerant atomic.Bool
+	bound    time.Duration // for each answer
+	tolerant bool          // a connection may end without an answer, as in a reload
 
 	mu      sync.Mutex
 	extra   []string // event IDs to be posted beside
@@ -60,12 +58,16 @@ const (
 )
 
 // startLoad starts to post. settle ends it.
-func startLoad(t *testing.T, e *edge.Edge, path, name string) *load {
+func startLoad(t *testing.T, e *edge.Edge, path, name string, change ...func(*load)) *load {
 	l := &load{
 		t: t, url: e.URL(path), name: name,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}, Timeout: time.Minute},
 		quit:   make(chan struct{}), over: make(chan struct{}),
+		bound:  promised,
 		events: make(map[string]*fate), codes: make(map[string]int),
+	}
+	for _, c := range change {
+		c(l)
 	}
 	l.giveUp = sync.OnceFunc(func() { close(l.over) })
 	for s := range senders {
@@ -146,7 +148,7 @@ func (l *load) post(id string) bool {
 		f.doubt = true
 		f.answers = append(f.answers, "none")
 		l.codes["none"]++
-		if !l.tolerant.Load() {
+		if !l.tolerant {
 			l.t.Errorf("%s has no answer: %v", id, err)
 		}
 		return false
@@ -155,7 +157,7 @@ func (l *load) post(id string) bool {
 	if flaw := a.flaw(); flaw != "" {
 		l.t.Errorf("%s: %s: %d %s", id, flaw, a.status, a.raw)
 	}
-	if took > bound {
+	if took > l.bound {
 		l.t.Errorf("%s was answered after %s: %d %s", id, took, a.status, a.raw)
 	}
 	if code == "duplicate" && !f.doubt {
@@ -224,6 +226,18 @@ func (l *load) settle() {
 	}
 	l.t.Logf("%d events, the slowest answer after %s, all taken after %s more; answers: %v", len(l.events),
 		l.slowest.Round(time.Millisecond), time.Since(begin).Round(10*time.Millisecond), l.codes)
+}
+
+// checkQueues is check with what is in these queues together.
+func (l *load) checkQueues(queues ...string) {
+	l.t.Helper()
+	there := make(map[string]int)
+	for _, q := range queues {
+		for id, ds := range drain(l.t, "/", q) {
+			there[id] += len(ds)
+		}
+	}
+	l.check(there)
 }
 
 // check holds what was answered against what is there, by event ID: each event

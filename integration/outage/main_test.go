@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hookgate/hookgate/integration/edge"
 	"github.com/hookgate/hookgate/integration/servers"
@@ -16,7 +17,13 @@ import (
 var (
 	program string            // the path of the built program
 	broker  *servers.RabbitMQ // its default user may do everything
+	begun   time.Time         // when the broker was there for the first time
 )
+
+// young is how old a queue, or a broker, must be before the broker is killed:
+// RabbitMQ 3.10 writes their names to disk some seconds late, and a younger one
+// does not come back.
+const young = 6 * time.Second
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -45,5 +52,6 @@ func prepare(dir string) (err error) {
 		return err
 	}
 	broker, err = servers.NewRabbitMQ(data)
+	begun = time.Now()
 	return err
 }

@@ -37,9 +37,7 @@ func newRig(t *testing.T) *rig {
 	})
 	begin := time.Now()
 	l := startLoad(t, r.Edge, hookPath, "warm")
-	// RabbitMQ 3.10 writes the names of its queues to disk some seconds late: a
-	// younger one than this does not outlive a broker that is killed.
-	edge.Eventually(t, time.Minute, "the queues are old enough", func() bool { return time.Since(begin) > 6*time.Second })
+	edge.Eventually(t, time.Minute, "the queues are old enough", func() bool { return time.Since(begin) > young })
 	l.settle()
 	r.check(t, l)
 	r.goroutines, r.opened = r.countGoroutines(t), r.countFiles(t)
