@@ -89,8 +89,14 @@ func claimOn(key string, token, fp byte) hook.Claim {
 	}
 }
 
+// failer is what a test and a check of rapid have in common.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // eventually polls until ok.
-func eventually(t testing.TB, what string, ok func() bool) {
+func eventually(t failer, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
