@@ -84,6 +84,7 @@ func (rt *Runtime) start() error {
 			return err
 		}
 	}
+	rt.awaitDrivers()
 	for _, s := range rt.handover.servers {
 		warnOfStrays(rt.logger, s)
 	}
@@ -92,6 +93,21 @@ func (rt *Runtime) start() error {
 	close(rt.started)
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
 	return nil
+}
+
+// connectTime is how long a config that starts waits for new connections. It is
+// shorter than the time that a request has, which waits for it.
+const connectTime = 300 * time.Millisecond
+
+// awaitDrivers gives drivers that have just begun to connect the time that it
+// takes, so that a reload which changes their settings refuses no event. One
+// that is down is no obstacle.
+func (rt *Runtime) awaitDrivers() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); len(rt.Unready()) > 0 && time.Since(begin) < connectTime; {
+		<-tick.C
+	}
 }
 
 // blocker is a Handle that may know before Start that Start will fail.
