@@ -56,3 +56,13 @@ type DeadLetters interface {
 	// Count returns how many there are.
 	Count(ctx context.Context) (int, error)
 }
+
+// Unreadable is an error of a sweep: a letter that cannot be read. It was kept,
+// and the sweep went on.
+type Unreadable struct{ Err error }
+
+// Error implements error.
+func (e *Unreadable) Error() string { return "a dead letter cannot be read: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Unreadable) Unwrap() error { return e.Err }
