@@ -176,28 +176,30 @@ func (c *Consumer) drain() error {
 			c.settling.end()
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
-	defer cancel()
-	var err error
 	select {
 	case <-idle:
+		return c.closeCore(settleTimeout)
 	case <-c.settling.ctx.Done():
-		// What listens to its context ends now.
-		late := time.NewTimer(time.Second)
-		defer late.Stop()
-		select {
-		case <-idle:
-		case <-late.C:
-			err = ErrLeft
-			cancel() // the core would wait for it as well
-		}
 	}
-	if c.core != nil {
-		if e := c.core.Close(ctx); err == nil {
-			err = e
-		}
+	// What listens to its context ends now.
+	late := time.NewTimer(time.Second)
+	defer late.Stop()
+	select {
+	case <-idle:
+		return c.closeCore(settleTimeout)
+	case <-late.C:
+		_ = c.closeCore(0) // it would wait as well
+		return ErrLeft
 	}
-	return err
+}
+
+func (c *Consumer) closeCore(limit time.Duration) error {
+	if c.core == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return c.core.Close(ctx)
 }
 
 // overdue waits until nothing is at work, and reports whether that takes longer

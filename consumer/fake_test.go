@@ -226,6 +226,20 @@ func (d *delivery) settle(ctx context.Context, how string, after time.Duration, 
 	case d.settled:
 		q.violate("%s is settled twice, now by %s", d.ev.ID, how)
 		return errors.New("settled twice")
+	case tr.Fail && how == "return":
+		// The queue hands out by itself what nobody has settled.
+		d.settled = true
+		time.AfterFunc(20*time.Second, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			if d.s.held[d] {
+				delete(d.s.held, d)
+				d.it.redeliveries++
+				d.it.state = "ready"
+				q.notify()
+			}
+		})
+		return errQueueDown
 	case tr.Fail:
 		return errQueueDown
 	case tr.Lose && how != "return":
