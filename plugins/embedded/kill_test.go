@@ -27,6 +27,9 @@ func child(path string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if os.Getenv(consumerEnv) != "" {
+		consumingChild(d)
+	}
 	for n := range 16 {
 		go func() {
 			for i := 0; ; i++ {
