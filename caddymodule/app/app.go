@@ -42,8 +42,13 @@ type App struct {
 	// The queue: a module of the namespace hookgate.queues. Default: embedded.
 	QueueRaw json.RawMessage `json:"queue,omitempty" caddy:"namespace=hookgate.queues inline_key=driver"`
 
-	runtime *Runtime
-	logger  *zap.Logger
+	// What processes the events of the queue in this process. Default: nothing;
+	// they wait for a consumer of another process.
+	Consumer *Consumer `json:"consumer,omitempty"`
+
+	runtime     *Runtime
+	consumption *consumption // nil without a consumer
+	logger      *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -87,7 +92,7 @@ type Router interface {
 // Provision implements caddy.Provisioner. It touches neither disk nor network.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
-	if err := telemetry.Register(ctx, collectors()...); err != nil {
+	if err := telemetry.Register(ctx, append(collectors(), consumerMetrics())...); err != nil {
 		return err
 	}
 	env, err := a.env()
@@ -106,11 +111,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.runtime, err = newRuntime(store, queue, env)
-	if err == nil {
-		a.runtime.handover = ho
+	if a.runtime, err = newRuntime(store, queue, env); err != nil {
+		return err
 	}
-	return err
+	a.runtime.handover = ho
+	if a.Consumer != nil {
+		if a.consumption, err = a.Consumer.consumption(ctx, a, env, a.runtime, queue); err != nil {
+			return fmt.Errorf("consumer: %w", err)
+		}
+	}
+	return nil
 }
 
 // guest loads the module of a field, the embedded one by default.
@@ -148,19 +158,33 @@ func (a *App) env() (Env, error) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	return a.runtime.start()
+	if err := a.runtime.start(); err != nil || a.consumption == nil {
+		return err
+	}
+	return a.consumption.start()
 }
 
-// Stop implements caddy.App. Requests may still be in flight, and are served:
-// the runtime ends when the last has left, after Cleanup.
-func (a *App) Stop() error { return nil }
+// Stop implements caddy.App. It ends the consumer, and nothing else: requests
+// may still be in flight, and are served. The runtime ends when the last has
+// left, after Cleanup.
+func (a *App) Stop() error {
+	if a.consumption != nil {
+		a.consumption.end()
+	}
+	return nil
+}
 
 // Cleanup implements caddy.CleanerUpper.
 func (a *App) Cleanup() error {
 	if a.runtime == nil { // Provision failed before it was there
 		return nil
 	}
-	return a.runtime.retire()
+	var err error
+	if a.consumption != nil {
+		a.consumption.end() // where Start has failed, nobody has called Stop
+		err = a.consumption.release()
+	}
+	return errors.Join(err, a.runtime.retire())
 }
 
 // Runtime returns what the hooks of this config work on.

@@ -22,6 +22,7 @@ func init() {
 //			data_dir <path>
 //			store    <driver> ...
 //			queue    <driver> ...
+//			consumer { ... }
 //		}
 //	}
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -46,6 +47,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"data_dir": parse.String(&a.DataDir),
 		"store":    driver(&a.StoreRaw, "hookgate.stores."),
 		"queue":    driver(&a.QueueRaw, "hookgate.queues."),
+		"consumer": parseConsumer(&a.Consumer),
 	})
 }
 

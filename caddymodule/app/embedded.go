@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -80,6 +81,16 @@ func (q *EmbeddedQueue) OpenQueue(env Env) (hook.Queue, Handle, error) {
 	h.maxSize = q.MaxSize
 	if h.maxSize == 0 {
 		h.maxSize = embedded.DefaultMaxSize
+	}
+	return h.db, h, nil
+}
+
+// OpenSource implements SourceDriver. An event in the file can be put off for
+// any time.
+func (q *EmbeddedQueue) OpenSource(env Env, _ []time.Duration) (hook.Source, Handle, error) {
+	h, err := acquire(env)
+	if err != nil {
+		return nil, nil, err
 	}
 	return h.db, h, nil
 }
@@ -192,6 +203,7 @@ var (
 	_ blocker               = (*embeddedHandle)(nil)
 	_ runner                = (*embeddedHandle)(nil)
 	_ QueueDriver           = (*EmbeddedQueue)(nil)
+	_ SourceDriver          = (*EmbeddedQueue)(nil)
 	_ caddyfile.Unmarshaler = (*EmbeddedStore)(nil)
 	_ caddyfile.Unmarshaler = (*EmbeddedQueue)(nil)
 )

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -125,6 +126,27 @@ func (s *RabbitMQQueue) OpenQueue(env Env) (hook.Queue, Handle, error) {
 	return queue, &rabbitHandle{queue: queue, digest: s.digest}, nil
 }
 
+// OpenSource implements SourceDriver.
+func (s *RabbitMQQueue) OpenSource(env Env, retry []time.Duration) (hook.Source, Handle, error) {
+	opts := rabbitmq.SourceOptions{Options: s.opts, Retry: retry}
+	opts.Logger = env.Logger
+	source, err := rabbitmq.NewSource(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return source, rabbitSource{source}, nil
+}
+
+// rabbitSource is a config's own source: it ends with the config's consumer.
+type rabbitSource struct{ *rabbitmq.Source }
+
+// Release implements Handle.
+func (s rabbitSource) Release() error {
+	ctx, cancel := drainContext()
+	defer cancel()
+	return s.Close(ctx)
+}
+
 // rabbitHandle is one config's hold on a queue.
 type rabbitHandle struct {
 	queue  *rabbitmq.Queue
@@ -159,6 +181,7 @@ func (h *rabbitHandle) Expect(queue string, celery bool) {
 // Interface guards
 var (
 	_ QueueDriver       = (*RabbitMQQueue)(nil)
+	_ SourceDriver      = (*RabbitMQQueue)(nil)
 	_ Router            = (*rabbitHandle)(nil)
 	_ caddy.Provisioner = (*RabbitMQQueue)(nil)
 )
