@@ -93,3 +93,9 @@ func (k due) hash() hash    { return hash(k[8:]) }
 
 // millis is t in Unix milliseconds, not below 0, so that times sort as bytes.
 func millis(t time.Time) int64 { return max(0, t.UnixMilli()) }
+
+// seqKey is the key of an event. They sort by age.
+func seqKey(seq uint64) (k [8]byte) {
+	binary.BigEndian.PutUint64(k[:], seq)
+	return k
+}

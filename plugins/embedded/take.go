@@ -16,11 +16,6 @@ const deliveryLimit = 20
 // that somebody waits for.
 const maxMoved = 256
 
-func seqKey(seq uint64) (k [8]byte) {
-	binary.BigEndian.PutUint64(k[:], seq)
-	return k
-}
-
 // take takes ready events for those who ask, the oldest first. The count of how
 // often an event was handed out goes up before it is: what crashes the process
 // is counted. After a crash that is all there is to do; the event is ready.
