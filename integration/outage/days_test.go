@@ -242,9 +242,7 @@ func rabbitDays() []day {
 			ruin: func(t *testing.T, r *rig, _ *load) {
 				broker.Ctl(t, "set_policy", "full", "^"+r.prefix+`\.events$`, `{"max-length":1}`, "--apply-to", "queues")
 			},
-			heal: func(t *testing.T, r *rig, _ *load) {
-				broker.Ctl(t, "set_policy", "full", "^"+r.prefix+`\.events$`, `{"max-length":1000000}`, "--apply-to", "queues")
-			},
+			heal:  ctl("clear_policy", "full"),
 			codes: down,
 		}, {
 			name: "the queue is unbound",

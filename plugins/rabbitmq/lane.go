@@ -37,6 +37,7 @@ type lane struct {
 
 	mu      sync.Mutex
 	pending map[uint64]*outgoing
+	refused map[*target]time.Time // since when it refuses everything, of those that do
 }
 
 // openLane opens a channel and puts it into confirm mode.
@@ -52,6 +53,7 @@ func openLane(l *link, c *amqp.Connection, nc *conn) (*lane, error) {
 		gone:    make(chan struct{}),
 		closed:  ch.NotifyClose(make(chan *amqp.Error, 1)),
 		pending: make(map[uint64]*outgoing),
+		refused: make(map[*target]time.Time),
 	}
 	first, second := ch.NotifyReturn(make(chan amqp.Return)), ch.NotifyReturn(make(chan amqp.Return))
 	go func() {
@@ -88,6 +90,10 @@ func (ln *lane) run(ctx context.Context) error {
 			}
 			return err
 		case now := <-tick.C:
+			if ln.refuses(now) {
+				ln.link.queue.followers.Go(ln.retire)
+				return errRefusing
+			}
 			if ln.stuck(now) {
 				close(ln.gone)
 				// Close waits for the server, at most as long as the connection lasts.
@@ -105,6 +111,45 @@ func (ln *lane) run(ctx context.Context) error {
 // to it, and whose channel it came from.
 func (ln *lane) stuck(now time.Time) bool {
 	return ln.link.blocked.Load() == nil && ln.tally.stalledFor(stuckAfter, now) > 0
+}
+
+// refuses reports whether a queue has refused all that came on this lane for so
+// long that the reason may be over. RabbitMQ tells a channel once that a quorum
+// queue is full, and 3.10 does not tell it that the policy is gone by which it
+// was.
+func (ln *lane) refuses(now time.Time) bool {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	for _, since := range ln.refused {
+		if now.Sub(since) > refusesAfter {
+			return true
+		}
+	}
+	return false
+}
+
+// tell notes what a queue has answered.
+func (ln *lane) tell(t *target, acked bool) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	_, known := ln.refused[t]
+	switch {
+	case acked && known:
+		delete(ln.refused, t)
+	case !acked && !known:
+		ln.refused[t] = time.Now()
+	}
+}
+
+// retire closes a lane on which nothing is written any more, once what was
+// written is confirmed: other queues are not to suffer.
+func (ln *lane) retire() {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); ln.tally.outstanding.Load() > 0 && !ln.ch.IsClosed() && time.Since(begin) < stuckAfter; {
+		<-tick.C
+	}
+	_ = ln.ch.Close()
 }
 
 func (ln *lane) isGone() bool {
@@ -272,9 +317,11 @@ func (ln *lane) verdict(o *outgoing, w written) error {
 		return refused(returnError(code, o.target))
 	case acked:
 		stats.confirmed.Add(1)
+		ln.tell(o.target, true)
 		return nil
 	case open:
 		stats.nacked.Add(1)
+		ln.tell(o.target, false)
 		return refused(errNack)
 	}
 	stats.lost.Add(1)

@@ -155,7 +155,11 @@ func (l *link) serve(ctx context.Context, c *amqp.Connection, nc *conn) {
 			return
 		}
 		l.queue.stats.channelsLost.Add(1)
-		l.queue.logger.Warn("a channel to RabbitMQ has ended; opening another", zap.Error(err))
+		level := zap.WarnLevel
+		if errors.Is(err, errRefusing) { // as often as its queue is full
+			level = zap.DebugLevel
+		}
+		l.queue.logger.Log(level, "a channel to RabbitMQ has ended; opening another", zap.Error(err))
 		l.queue.topology.lost(err)
 		if !pause(ctx, backoff(0)) || l.queue.topology.check(ctx, c) != nil {
 			return

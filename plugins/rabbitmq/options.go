@@ -76,6 +76,7 @@ const (
 	stallAfter       = time.Second // without a confirm, while some are awaited
 	probeInterval    = 5 * time.Second
 	stuckAfter       = 12 * time.Second // and then the channel is opened anew
+	refusesAfter     = 5 * time.Second  // as it is when a queue has refused everything on it for so long
 	maxOutstanding   = 5000             // unconfirmed messages to one queue
 	laneQueue        = 512              // messages that wait for a lane's writer
 	writeBatch       = 64               // messages that go to the socket at once
