@@ -121,7 +121,8 @@ func TestTheHeadersAreAClosedSet(t *testing.T) {
 	}
 	common := []string{
 		"traceparent", "tracestate", "x-hookgate-attempt", "x-hookgate-client-ip", "x-hookgate-fingerprint",
-		"x-hookgate-hook", "x-hookgate-received-at", "x-hookgate-replay", "x-hookgate-unverified",
+		"x-hookgate-hook", "x-hookgate-received-at", "x-hookgate-replaces", "x-hookgate-replay",
+		"x-hookgate-unverified",
 	}
 	letter := append([]string{
 		"x-hookgate-fault-first", "x-hookgate-fault-kind", "x-hookgate-fault-message", "x-hookgate-fault-status",

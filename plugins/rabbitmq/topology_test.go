@@ -105,8 +105,9 @@ func TestTheDefinitionsAreWhatTheEdgeDeclares(t *testing.T) {
 	}
 }
 
-// refusedBy4 says of the arguments that RabbitMQ 4.0 and later do not know any more, or
-// refuse. They cannot run here, so that our arguments are held against the list.
+// refusedBy4 returns what RabbitMQ 4.0 and later have against arguments: they
+// know some no more, and refuse others. They cannot run here, so that our
+// arguments are held against a list.
 // See https://www.rabbitmq.com/release-information/deprecated-features-list,
 // https://www.rabbitmq.com/docs/quorum-queues#feature-matrix and
 // https://github.com/rabbitmq/rabbitmq-server/blob/main/release-notes/4.0.1.md.
@@ -245,7 +246,7 @@ func TestTheCodeAsksForNoGlobalPrefetchAndNoTransientQueue(t *testing.T) {
 }
 
 func TestAllNamesComeFromThePrefix(t *testing.T) {
-	want := Names{Events: "p", EventsIn: "p.events", DeadLetter: "p.dlx", Dead: "p.dead", Celery: "p.celery", Direct: "p.direct"}
+	want := Names{Events: "p", EventsIn: "p.events", DeadLetter: "p.dlx", Dead: "p.dead", Celery: "p.celery", Direct: "p.direct", Retry: "p.retry"}
 	if got := NamesOf("p"); got != want {
 		t.Errorf("got %+v", got)
 	}
