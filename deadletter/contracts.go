@@ -54,7 +54,7 @@ func (c *Contracts) of(ev *hook.Event) (*reader, error) {
 		if name != "" {
 			var err error
 			if own, err = contract.Builtin(name); err != nil {
-				return nil, fmt.Errorf("its contract %s is not built in, and was not given", printableName(name))
+				return nil, &contractError{printableName(name)}
 			}
 		}
 		r = newReader(own)
@@ -64,6 +64,13 @@ func (c *Contracts) of(ev *hook.Event) (*reader, error) {
 		c.known[name] = r
 	}
 	return r, r.err
+}
+
+// contractError is an error: nobody here knows a contract.
+type contractError struct{ name string }
+
+func (e *contractError) Error() string {
+	return fmt.Sprintf("its contract %s is not built in, and was not given", e.name)
 }
 
 // printableName is a contract's name, or, for another program's message, a word

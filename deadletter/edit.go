@@ -146,3 +146,12 @@ func edit(l *hook.DeadLetter, opts *EditOptions, contracts *Contracts) (*hook.Ev
 	ev.Header[hook.HeaderReplaces] = l.ID
 	return ev, nil
 }
+
+// Unfit reports whether an edit failed because of the new body.
+func Unfit(err error) bool {
+	if _, ok := errors.AsType[*InvalidError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*contractError](err)
+	return ok || errors.Is(err, ErrUnchanged) || errors.Is(err, errNotPatch) || errors.Is(err, errNotObject)
+}

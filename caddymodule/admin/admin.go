@@ -1,5 +1,5 @@
-// Package admin is Hookgate's part of Caddy's admin API. It shows, and changes
-// nothing.
+// Package admin is Hookgate's part of Caddy's admin API. It shows the queue, and
+// lets an operator work with the dead letters.
 package admin
 
 import (
@@ -54,10 +54,13 @@ func (*API) CaddyModule() caddy.ModuleInfo {
 
 // Routes implements caddy.AdminRouter.
 func (a *API) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{
-		{Pattern: QueuePath, Handler: caddy.AdminHandlerFunc(a.queue)},
-		{Pattern: EventsPath, Handler: caddy.AdminHandlerFunc(a.events)},
-	}
+	return append(
+		[]caddy.AdminRoute{
+			{Pattern: QueuePath, Handler: caddy.AdminHandlerFunc(a.queue)},
+			{Pattern: EventsPath, Handler: caddy.AdminHandlerFunc(a.events)},
+		},
+		new(DeadLetters).Routes()...,
+	)
 }
 
 func (a *API) queue(w http.ResponseWriter, r *http.Request) error {
