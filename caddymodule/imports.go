@@ -11,6 +11,7 @@ import (
 	_ "github.com/hookgate/hookgate/caddymodule/command"
 	_ "github.com/hookgate/hookgate/caddymodule/dedup"
 	_ "github.com/hookgate/hookgate/caddymodule/failfast"
+	_ "github.com/hookgate/hookgate/caddymodule/handlers"
 	_ "github.com/hookgate/hookgate/caddymodule/health"
 	_ "github.com/hookgate/hookgate/caddymodule/problem"
 	_ "github.com/hookgate/hookgate/caddymodule/publish"

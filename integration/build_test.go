@@ -16,6 +16,8 @@ import (
 var ours = []string{
 	"admin.api.hookgate",
 	"hookgate",
+	"hookgate.handlers.forward",
+	"hookgate.handlers.log",
 	"hookgate.queues.embedded",
 	"hookgate.queues.rabbitmq",
 	"hookgate.stores.embedded",

@@ -1,0 +1,138 @@
+// Package handlers has the modules in hookgate.handlers: what the consumer can
+// do with an event.
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/hookgate/hookgate/caddymodule/app"
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/plugins/forward"
+)
+
+func init() {
+	caddy.RegisterModule(new(Forward))
+	caddy.RegisterModule(new(Log))
+}
+
+// Forward posts events to an existing service: the body as it was received,
+// with the event ID as Idempotency-Key, what is known of the event in
+// X-Hookgate- header fields, and the trace context of the request. It follows
+// no redirect.
+//
+// A 2xx says that the event is processed. After 400, 410, 413, 415 and 422 it
+// is a dead letter at once; after anything else it is tried again, no sooner
+// than Retry-After says.
+type Forward struct {
+	// Where to. It may hold placeholders; credentials in it must be one.
+	// Required.
+	URL string `json:"url,omitempty"`
+
+	// How long an attempt may take. Default: 30s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// Header fields that are sent with each event. Their values may hold
+	// placeholders. Default: none.
+	Header map[string]string `json:"header,omitempty"`
+
+	// A file with a token, sent as Bearer credentials, and read anew for each
+	// event. Default: none.
+	BearerFile string `json:"bearer_file,omitempty"`
+
+	// A file with user:password, sent as Basic credentials, and read anew for
+	// each event. Default: none.
+	BasicFile string `json:"basic_file,omitempty"`
+
+	opts forward.Options
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Forward) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "hookgate.handlers.forward", New: func() caddy.Module { return new(Forward) }}
+}
+
+// Provision implements caddy.Provisioner. It connects to nothing.
+func (f *Forward) Provision(caddy.Context) error {
+	repl := caddy.NewReplacer()
+	f.opts = forward.Options{Timeout: time.Duration(f.Timeout)}
+	for template, p := range map[*string]*string{&f.URL: &f.opts.URL, &f.BearerFile: &f.opts.BearerFile, &f.BasicFile: &f.opts.BasicFile} {
+		var err error
+		if *p, err = repl.ReplaceOrErr(*template, true, true); err != nil {
+			return fmt.Errorf("forward: %w", err)
+		}
+	}
+	if f.Header != nil {
+		f.opts.Header = make(http.Header, len(f.Header))
+	}
+	for name, template := range f.Header {
+		value, err := repl.ReplaceOrErr(template, true, true)
+		if err != nil {
+			return fmt.Errorf("forward: header %s: %w", name, err)
+		}
+		f.opts.Header.Set(name, value)
+	}
+	_, err := forward.New(f.opts) // checks them
+	return err
+}
+
+// NewHandler implements app.HandlerDriver.
+func (f *Forward) NewHandler(app.Env) (hook.Handler, error) { return forward.New(f.opts) }
+
+// UnmarshalCaddyfile sets up the handler. Syntax:
+//
+//	forward <url> {
+//		timeout     <duration>
+//		header      <name> <value>
+//		bearer_file <path>
+//		basic_file  <path>
+//	}
+func (f *Forward) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	if !d.Next() || !d.NextArg() { // its name, and the URL
+		return d.Err("forward: a URL is missing")
+	}
+	f.URL = d.Val()
+	if at := strings.Index(f.URL, "@"); at >= 0 && !strings.Contains(f.URL[:at], "{") {
+		return d.Err("forward: credentials do not stand here themselves: write {env.NAME} or {file./path}, or use basic_file")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return parse.BlockRepeating(d, map[string]parse.Func{
+		"timeout":     parse.Time(&f.Timeout),
+		"bearer_file": parse.String(&f.BearerFile),
+		"basic_file":  parse.String(&f.BasicFile),
+		"header":      f.parseHeader,
+	}, "header")
+}
+
+func (f *Forward) parseHeader(d *caddyfile.Dispenser) error {
+	var name, value string
+	if !d.Args(&name, &value) {
+		return d.Err("header: a name and a value are needed")
+	}
+	if _, twice := f.Header[name]; twice {
+		return d.Errf("header %s is already specified", name)
+	}
+	if strings.EqualFold(name, "Authorization") && !strings.Contains(value, "{") {
+		return d.Err("header Authorization: a secret does not stand here itself: write {env.NAME} or {file./path}, or use bearer_file")
+	}
+	if f.Header == nil {
+		f.Header = make(map[string]string)
+	}
+	f.Header[name] = value
+	return nil
+}
+
+// Interface guards
+var (
+	_ app.HandlerDriver     = (*Forward)(nil)
+	_ caddy.Provisioner     = (*Forward)(nil)
+	_ caddyfile.Unmarshaler = (*Forward)(nil)
+)

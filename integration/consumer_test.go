@@ -1,0 +1,103 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// downstream is a service that events are forwarded to. What it answers depends
+// on the event ID.
+type downstream struct {
+	*httptest.Server
+
+	mu    sync.Mutex
+	seen  map[string]int // requests, by Idempotency-Key
+	where map[string]http.Header
+}
+
+func newDownstream(t *testing.T) *downstream {
+	d := &downstream{seen: make(map[string]int), where: make(map[string]http.Header)}
+	d.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("Idempotency-Key")
+		d.mu.Lock()
+		d.seen[id]++
+		n := d.seen[id]
+		d.where[id] = r.Header
+		d.mu.Unlock()
+		switch {
+		case strings.HasPrefix(id, "unwanted"):
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		case strings.HasPrefix(id, "hopeless"), strings.HasPrefix(id, "late") && n < 3:
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(d.Close)
+	return d
+}
+
+func (d *downstream) times(id string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.seen[id]
+}
+
+func TestTheEdgeProcessesWhatItTakes(t *testing.T) {
+	down := newDownstream(t)
+	caddyfile := fmt.Sprintf(`{
+	admin $ADMIN
+	auto_https off
+	grace_period 5s
+	persist_config off
+	hookgate {
+		data_dir $DIR/data
+		consumer {
+			forward %s/in {
+				header X-From hookgate
+			}
+			retry 1s 2s
+		}
+	}
+}
+
+http://:$PORT {
+	bind 127.0.0.1
+	%s
+	respond 404
+}
+`, down.URL, patientHook())
+	s := start(t, caddyfile)
+	for _, id := range []string{"good", "late", "unwanted", "hopeless"} {
+		if a := s.post(payload(id)); a.status != 202 {
+			t.Fatalf("%s: %d %s", id, a.status, a.raw)
+		}
+	}
+	var q struct{ Ready, Dead int }
+	eventually(t, 30*time.Second, "all is processed or a dead letter", func() bool {
+		s.AdminGet("/hookgate/queue", &q)
+		return q.Ready == 0 && q.Dead == 2 && down.times("late") == 3
+	})
+	for id, want := range map[string]int{"good": 1, "late": 3, "unwanted": 1, "hopeless": 3} {
+		if n := down.times(id); n != want {
+			t.Errorf("%s was sent %d times, want %d", id, n, want)
+		}
+	}
+	if h := down.where["late"]; h.Get("X-From") != "hookgate" || h.Get("X-Hookgate-Hook") != "pe-action-map" || h.Get("X-Hookgate-Attempt") != "3" {
+		t.Errorf("sent with %v", h)
+	}
+	// A reload changes hands: nothing is processed twice, and it goes on.
+	if err := s.Reload(caddyfile); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.post(payload("good-2")); a.status != 202 {
+		t.Fatalf("after a reload: %d %s", a.status, a.raw)
+	}
+	eventually(t, 30*time.Second, "it is processed", func() bool { return down.times("good-2") == 1 })
+	if n := down.times("good"); n != 1 {
+		t.Errorf("good was sent %d times after a reload", n)
+	}
+}
