@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/hookgate/hookgate/consumer"
+	"github.com/hookgate/hookgate/hook"
+)
+
+// program is everything that runs.
+type program struct {
+	s        *settings
+	log      *zap.Logger
+	registry *prometheus.Registry
+	source   source
+	inbox    inbox // nil for none
+	handler  hook.Handler
+	loop     *consumer.Consumer
+}
+
+// closeTimeout bounds the end of what is not work any more.
+const closeTimeout = 5 * time.Second
+
+// newProgram makes everything, and connects nothing. Its errors are those of the
+// command line.
+func newProgram(s *settings, logs io.Writer) (*program, error) {
+	p := &program{s: s, registry: prometheus.NewRegistry()}
+	var err error
+	if p.log, err = newLogger(s, logs); err != nil {
+		return nil, err
+	}
+	if p.source, err = open("queue", queues(), s.queue, s, p.log); err != nil {
+		return nil, err
+	}
+	if p.inbox, err = openInbox(s, p.log); err != nil {
+		return nil, err
+	}
+	if p.handler, err = openHandler(s, p.log); err != nil {
+		return nil, err
+	}
+	metrics := consumer.NewMetrics()
+	p.registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	opts := consumer.Options{
+		Source: p.source, Handler: p.handler, NoInbox: p.inbox == nil,
+		Retry: s.retry, Concurrency: s.concurrency, Prefetch: s.prefetch, WorkLimit: s.workLimit,
+		Logger: p.log, Metrics: metrics,
+	}
+	if p.inbox != nil {
+		opts.Inbox = p.inbox
+	}
+	p.loop, err = consumer.New(opts)
+	return p, err
+}
+
+func newLogger(s *settings, w io.Writer) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(s.logLevel)
+	if err != nil {
+		return nil, errors.New("--log-level is debug, info, warn or error")
+	}
+	cfg := zap.NewProductionEncoderConfig()
+	encoder := zapcore.NewJSONEncoder(cfg)
+	if !s.json {
+		cfg.EncodeTime = zapcore.ISO8601TimeEncoder
+		cfg.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(cfg)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+}
+
+// parts are what is started, in this order, and closed in the other.
+func (p *program) parts() (all []part) {
+	if p.inbox != nil {
+		all = append(all, p.inbox)
+	}
+	return append(all, p.source)
+}
+
+// run works until ctx ends, and then lets everything end in its order.
+func (p *program) run(ctx context.Context) (err error) {
+	srv, err := p.serve()
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	if p.inbox == nil {
+		p.log.Warn("there is no inbox: copies of an event are processed too")
+	}
+	for _, part := range p.parts() {
+		if err := part.Start(); err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+			defer cancel()
+			if e := part.Close(ctx); e != nil {
+				p.log.Warn("something did not close in time", zap.Error(e))
+			}
+		}()
+	}
+	p.log.Info("consuming", zap.Durations("retry", p.s.retry), zap.Int("concurrency", p.s.concurrency), zap.Int("prefetch", p.s.prefetch))
+	ran := make(chan error, 1)
+	go func() { ran <- p.loop.Run(context.Background()) }()
+	select {
+	case err := <-ran:
+		return err
+	case <-ctx.Done():
+	}
+	p.log.Info("stopping")
+	end, cancel := context.WithTimeout(context.Background(), p.s.grace)
+	defer cancel()
+	if err := p.loop.Close(end); err != nil {
+		p.log.Warn("some events could not be handed back: the queue does it when the connection is gone", zap.Error(err))
+	}
+	if h, ok := p.handler.(interface{ Close(context.Context) error }); ok {
+		_ = h.Close(end) // idle connections
+	}
+	p.log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/hookgate/hookgate/consumer"
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
+)
+
+// settings are what the command line and the environment say.
+type settings struct {
+	queue, inbox     []string
+	forward          string
+	headers          []string
+	bearer, basic    string
+	timeout          time.Duration
+	ca               string
+	prefix, name     string
+	topology         string
+	retry            []time.Duration
+	concurrency      int
+	prefetch         int
+	workLimit, grace time.Duration
+	metrics          string
+	logLevel         string
+	json             bool
+
+	header http.Header // of headers
+}
+
+const intro = `Takes events from a queue, and sends each to an HTTP service, once.
+
+  hookgate-consumer --queue amqps://consumer@rabbitmq/hooks \
+                    --forward https://crm.internal/hooks \
+                    --inbox rediss://redis:6379/1
+
+A 2xx means that the event is processed; 400, 410, 413, 415 and 422 make it a
+dead letter at once; anything else is tried again, and is a dead letter after
+the last --retry. While nothing at all gets through, one event at a time is
+tried, and none counts an attempt.
+
+The header Idempotency-Key is the event ID: a service that takes each once has
+each effect once. With any other, a crash may repeat an effect. The inbox keeps
+which events were processed, and drops their copies.
+
+Each flag can also be given in the environment: HOOKGATE_QUEUE for --queue,
+HOOKGATE_WORK_LIMIT for --work-limit. Several URLs are separated by white space
+there. @FILE for a URL stands for what is in the file, so that no password is in
+the list of processes.
+
+Flags:
+`
+
+const outro = `
+On SIGTERM it takes nothing new, lets what is at work end within --grace, hands
+back the rest, and ends. A second signal ends it at once.
+
+Exit codes: 0 after a signal, 1 for a failure, 2 for a wrong command line.
+`
+
+// flags returns the flags, which write to s.
+func flags(s *settings) *pflag.FlagSet {
+	f := pflag.NewFlagSet("hookgate-consumer", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.StringArrayVar(&s.queue, "queue", nil, "`URL` of the queue, amqp[s]://[user[:password]@]host[:port][/vhost]; repeat it for the nodes of a cluster (required)")
+	f.StringVar(&s.forward, "forward", "", "`URL` where events are sent, or the word log, which logs a line an event and sends nothing (required)")
+	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db]; repeat it for the nodes of a cluster; or the word none, and copies are processed too (required)")
+	f.DurationSliceVar(&s.retry, "retry", consumer.DefaultRetry(), "after which `times` a failed event is tried again, ascending")
+	f.IntVar(&s.concurrency, "concurrency", 8, "events that are processed at once")
+	f.IntVar(&s.prefetch, "prefetch", 32, "events that are taken from the queue and not settled yet")
+	f.DurationVar(&s.workLimit, "work-limit", 5*time.Minute, "how long the processing of one event may take")
+	f.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long the service may take to answer")
+	f.StringArrayVar(&s.headers, "header", nil, "a `header` to send, as in \"X-Team: voice\"; may be repeated")
+	f.StringVar(&s.bearer, "bearer-file", "", "`file` with a token to send as Bearer credentials; read for each event")
+	f.StringVar(&s.basic, "basic-file", "", "`file` with user:password to send as Basic credentials; read for each event")
+	f.StringVar(&s.ca, "ca", "", "`file` of authorities in PEM, for all that is reached over TLS (default: the system's)")
+	f.StringVar(&s.prefix, "prefix", rabbitmq.DefaultPrefix, "how the names of exchanges and queues begin")
+	f.StringVar(&s.name, "queue-name", "", "the `queue` to consume (default: the prefix and .events)")
+	f.StringVar(&s.topology, "topology", string(rabbitmq.Declare), "declare makes queues that are missing, passive only looks for them")
+	f.StringVar(&s.metrics, "metrics", "", "`host:port` that answers /metrics, /healthz and /readyz (default: none)")
+	f.DurationVar(&s.grace, "grace", 10*time.Second, "how long what is at work may take to end")
+	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&s.json, "json", true, "log in JSON; --json=false is for people")
+	return f
+}
+
+// variable returns the name of a flag in the environment.
+func variable(flag string) string {
+	return "HOOKGATE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// parse reads the command line, and then the environment for what it leaves
+// out. It returns pflag.ErrHelp when it has answered the command line itself.
+func parse(args []string, env func(string) (string, bool), stdout io.Writer) (*settings, error) {
+	s := new(settings)
+	f := flags(s)
+	f.Usage = func() { fmt.Fprint(stdout, intro, f.FlagUsagesWrapped(100), outro) }
+	version := f.Bool("version", false, "print the version")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if *version {
+		fmt.Fprintln(stdout, "hookgate-consumer", buildVersion())
+		return nil, pflag.ErrHelp
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("there are %d arguments that are no flags", f.NArg())
+	}
+	if err := fromEnvironment(f, env); err != nil {
+		return nil, err
+	}
+	return s, s.check()
+}
+
+// fromEnvironment sets the flags that the command line does not.
+func fromEnvironment(f *pflag.FlagSet, env func(string) (string, bool)) (err error) {
+	f.VisitAll(func(flag *pflag.Flag) {
+		value, ok := env(variable(flag.Name))
+		if flag.Changed || !ok || value == "" || flag.Name == "version" || err != nil {
+			return
+		}
+		values := []string{value}
+		if flag.Value.Type() == "stringArray" && flag.Name != "header" {
+			values = strings.Fields(value)
+		}
+		for _, v := range values {
+			if f.Set(flag.Name, v) != nil { // the error quotes it
+				err = fmt.Errorf("%s in the environment is not what --%s takes", variable(flag.Name), flag.Name)
+			}
+		}
+	})
+	return err
+}
+
+// check fills in what stands in files, and looks for what is missing.
+func (s *settings) check() error {
+	for _, urls := range [][]string{s.queue, s.inbox} {
+		for i := range urls {
+			if err := resolve(&urls[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if err := resolve(&s.forward); err != nil {
+		return err
+	}
+	switch {
+	case len(s.queue) == 0:
+		return errors.New("--queue is missing: the URL of the queue")
+	case s.forward == "":
+		return errors.New("--forward is missing: the URL where events are sent, or log")
+	case len(s.inbox) == 0:
+		return errors.New("--inbox is missing: the URL of a Redis, which keeps which events were processed. --inbox none does without, and processes copies of events too")
+	case s.concurrency < 1 || s.prefetch < 1:
+		return errors.New("--concurrency and --prefetch are at least 1")
+	case s.workLimit <= 0 || s.timeout <= 0 || s.grace <= 0:
+		return errors.New("--work-limit, --timeout and --grace are longer than 0")
+	}
+	s.header = http.Header{}
+	for _, h := range s.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return errors.New("--header is not of the form \"Name: value\"")
+		}
+		s.header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return nil
+}
+
+// resolve replaces @FILE by the content of the file.
+func resolve(value *string) error {
+	path, ok := strings.CutPrefix(*value, "@")
+	if !ok {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if *value = strings.TrimSpace(string(b)); *value == "" {
+		return fmt.Errorf("%s is empty", path)
+	}
+	return nil
+}
+
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
