@@ -81,7 +81,7 @@ func TestManyThatAreDueAtOnceAllComeBack(t *testing.T) {
 	for range n {
 		dl := received(t, d).(*delivery)
 		o := d.newOp((*batch).tryLater)
-		o.ref, o.due = dl.ref, millis(c.now().Add(time.Minute))
+		o.ref, o.due, o.delivery = dl.ref, millis(c.now().Add(time.Minute)), dl
 		o.env = append(o.env, dl.env...)
 		d.ops <- o
 	}

@@ -329,3 +329,32 @@ func TestAllStatesCanBeLookedAt(t *testing.T) {
 		t.Errorf("%v %v", entries, err)
 	}
 }
+
+func TestLargeEventsAreTakenAFewAtATimeAndReachAllWhoWait(t *testing.T) {
+	d := started(t, Options{})
+	for i := range 5 {
+		ev := event(fmt.Sprint(i))
+		ev.Body = make([]byte, chunkBytes/2+1)
+		_, err := d.Publish(t.Context(), ev)
+		must(t, err)
+	}
+	d.Prefetch(5)
+	before := d.Stats().Batches
+	var all []<-chan hook.Delivery
+	d.desk.mu.Lock() // they all ask before the writer looks
+	for range 5 {
+		w := &waiter{got: make(chan taken, 1)}
+		d.desk.waiters = append(d.desk.waiters, w)
+		got := make(chan hook.Delivery, 1)
+		all = append(all, got)
+		go func() { got <- &delivery{db: d, ref: (<-w.got).ref} }()
+	}
+	d.desk.mu.Unlock()
+	d.desk.poke()
+	for _, got := range all {
+		must(t, (<-got).Done(t.Context()))
+	}
+	if s := d.Stats(); s.Ready+s.InWork != 0 || s.Batches < before+3 {
+		t.Errorf("%+v", s)
+	}
+}
