@@ -14,9 +14,10 @@ import (
 
 // outcome is what came of one attempt, before anybody is told.
 type outcome struct {
-	what what
-	err  error         // of the handler, or of the inbox
-	took time.Duration // in the handler
+	what  what
+	fault *hook.Fault   // of the handler, for failed
+	err   error         // of the inbox, for unrecorded and noInbox
+	took  time.Duration // in the handler
 }
 
 type what uint8
@@ -48,7 +49,7 @@ func (c *Consumer) attempt(ev *hook.Event) outcome {
 	default:
 		o = c.attemptClaimed(ev)
 	}
-	if c.working.ended() && (o.what == failed && !final(o.err) || o.what == inFlight || o.what == noInbox) {
+	if c.working.ended() && (o.what == failed && !deadly(o.fault.Kind) || o.what == inFlight || o.what == noInbox) {
 		o.what = stopped
 	}
 	return o
@@ -117,24 +118,25 @@ func (c *Consumer) work(ctx context.Context, fn func(context.Context) error) out
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.WorkLimit, errWorkLimit)
 	defer cancel()
 	begin := time.Now()
-	err := c.protect(ctx, fn)
-	o := outcome{what: processed, err: err, took: time.Since(begin)}
-	if err != nil {
-		o.what = failed
-		if errors.Is(context.Cause(ctx), errWorkLimit) && !isFault(err) {
-			o.err = &hook.Fault{Kind: hook.KindTransient, Message: fmt.Sprintf("it was not processed within %s", c.opts.WorkLimit), Err: err}
+	f := c.protect(ctx, fn)
+	o := outcome{what: processed, took: time.Since(begin)}
+	if f != nil {
+		o.what, o.fault = failed, f
+		if errors.Is(context.Cause(ctx), errWorkLimit) && errors.Is(f.Err, context.DeadlineExceeded) {
+			f.Message = fmt.Sprintf("it was not processed within %s", c.opts.WorkLimit)
 		}
 	}
 	return o
 }
 
-// protect turns a panic into an error.
-func (c *Consumer) protect(ctx context.Context, fn func(context.Context) error) (err error) {
+// protect returns the fault that an error is, or a panic. Errors are asked for
+// their text here, as that may panic too.
+func (c *Consumer) protect(ctx context.Context, fn func(context.Context) error) (f *hook.Fault) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicFault(v)
-			c.logger.Error("a handler has panicked", zap.Error(err), zap.Stack("stack"))
+			f = panicFault(v)
+			c.logger.Error("a handler has panicked", zap.String("fault", f.Message), zap.Stack("stack"))
 		}
 	}()
-	return fn(ctx)
+	return faultIn(fn(ctx))
 }

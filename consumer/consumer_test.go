@@ -264,6 +264,30 @@ func TestAPanicIsAFault(t *testing.T) {
 	})
 }
 
+// oddError has a text that cannot be had.
+type oddError struct{ text *string }
+
+func (e *oddError) Error() string { return *e.text }
+
+func TestOddErrorsOfAHandlerHurtNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a nil fault is none":             {(*hook.Fault)(nil), "done"},
+		"an error that panics is a fault": {new(oddError), "later 5s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.on(func(context.Context, *hook.Event) error { return c.err })
+				r.queue.put(event("a"))
+				r.start(0)
+				r.want("history", r.queue.history(), []string{c.want})
+			})
+		})
+	}
+}
+
 func TestAHandlerThatHangsEndsAtTheWorkLimit(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.on(func(ctx context.Context, _ *hook.Event) error { <-ctx.Done(); return ctx.Err() })

@@ -11,15 +11,20 @@ import (
 	"github.com/hookgate/hookgate/hook"
 )
 
-// faultOf returns what is kept of an error of a handler: a fault of the
-// handler's own as it is, any other error as a transient one.
-func faultOf(err error, ev *hook.Event, first, now time.Time) hook.Fault {
-	f := hook.Fault{Kind: hook.KindTransient, Err: err}
-	if own, ok := errors.AsType[*hook.Fault](err); ok {
-		f = *own
-	} else if err != nil {
-		f.Message = err.Error()
+// faultIn returns the fault that an error of a handler is: one of the handler's
+// own, any other error as a transient one, and nil for none.
+func faultIn(err error) *hook.Fault {
+	if err == nil {
+		return nil
 	}
+	if own, ok := errors.AsType[*hook.Fault](err); ok {
+		return own // also the nil of a handler that returns its *hook.Fault without a look
+	}
+	return &hook.Fault{Kind: hook.KindTransient, Message: err.Error(), Err: err}
+}
+
+// completeFault returns what is kept of a fault.
+func completeFault(f hook.Fault, ev *hook.Event, first, now time.Time) hook.Fault {
 	if !deadly(f.Kind) {
 		f.Kind = hook.KindTransient
 	}
@@ -35,17 +40,6 @@ func faultOf(err error, ev *hook.Event, first, now time.Time) hook.Fault {
 // deadly reports whether a fault of a kind makes a dead letter at once.
 func deadly(k hook.Kind) bool {
 	return k == hook.KindPermanent || k == hook.KindInvalid || k == hook.KindConflict
-}
-
-// final reports whether an error will come again each time.
-func final(err error) bool {
-	f, ok := errors.AsType[*hook.Fault](err)
-	return ok && deadly(f.Kind)
-}
-
-func isFault(err error) bool {
-	_, ok := errors.AsType[*hook.Fault](err)
-	return ok
 }
 
 // panicFault returns the fault of a panic. Its value may hold anything, so only

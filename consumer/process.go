@@ -43,13 +43,13 @@ func (c *Consumer) learn(o outcome, ev *hook.Event, t ticket, now time.Time) (ou
 		}
 		c.applyPrefetch()
 	case failed:
-		f := faultOf(o.err, ev, now, now)
-		if f.Kind != hook.KindTransient {
+		if deadly(o.fault.Kind) {
 			return false // it says something about the event, and nothing about the others
 		}
 		var begins bool
-		if outage, begins = c.gate.failed(t, inboxKey(ev), f.RetryAfter, now); begins {
-			c.logger.Error("the downstream counts as down: one event at a time is tried until one succeeds", zap.String("fault", f.Message), zap.Int("status", f.Status))
+		if outage, begins = c.gate.failed(t, inboxKey(ev), o.fault.RetryAfter, now); begins {
+			c.logger.Error("the downstream counts as down: one event at a time is tried until one succeeds",
+				zap.String("fault", tidy(o.fault.Message)), zap.Int("status", o.fault.Status))
 		}
 		c.applyPrefetch()
 	}
@@ -71,10 +71,13 @@ func (c *Consumer) report(ev *hook.Event, o outcome, v verdict) {
 	if v.do == later {
 		fields = append(fields, zap.Duration("again_after", v.after))
 	}
-	if v.fault != nil {
+	switch {
+	case v.fault != nil:
 		fields = append(fields, zap.String("fault", v.fault.Message), zap.Int("status", v.fault.Status))
-	} else if o.err != nil {
-		fields = append(fields, zap.String("fault", tidy(o.err.Error())))
+	case o.fault != nil:
+		fields = append(fields, zap.String("fault", tidy(o.fault.Message)), zap.Int("status", o.fault.Status))
+	case o.err != nil:
+		fields = append(fields, zap.Error(o.err))
 	}
 	switch {
 	case o.what == unrecorded:

@@ -41,7 +41,7 @@ func judge(o outcome, ev *hook.Event, retry []time.Duration, outage bool, first,
 	case duplicate:
 		return verdict{do: done, result: Duplicate}
 	case conflicting:
-		f := faultOf(&hook.Fault{Kind: hook.KindConflict, Message: "another body was processed under this event ID before"}, ev, first, now)
+		f := completeFault(hook.Fault{Kind: hook.KindConflict, Message: "another body was processed under this event ID before"}, ev, first, now)
 		return verdict{do: dead, fault: &f, result: Conflict}
 	case inFlight:
 		return verdict{do: later, after: retry[0], result: InFlight}
@@ -50,7 +50,7 @@ func judge(o outcome, ev *hook.Event, retry []time.Duration, outage bool, first,
 	case stopped:
 		return verdict{do: giveBack, result: Stopped}
 	}
-	f := faultOf(o.err, ev, first, now)
+	f := completeFault(*o.fault, ev, first, now)
 	switch {
 	case f.Kind == hook.KindPermanent:
 		return verdict{do: dead, fault: &f, result: Permanent}
