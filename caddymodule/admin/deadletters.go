@@ -17,6 +17,7 @@ import (
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/deadletter"
 	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
 // The paths of the dead letters.
@@ -319,4 +320,10 @@ func parseListQuery(v url.Values, now time.Time) (opts deadletter.ListOptions, e
 
 func status(code int, err error) error { return caddy.APIError{HTTPStatus: code, Err: err} }
 
-func unavailable(err error) error { return status(http.StatusServiceUnavailable, err) }
+// unavailable is the answer where the queue cannot be worked with.
+func unavailable(err error) error {
+	if errors.Is(err, rabbitmq.ErrMayNotRead) {
+		return status(http.StatusForbidden, err)
+	}
+	return status(http.StatusServiceUnavailable, err)
+}
