@@ -6,6 +6,7 @@
 #   edge_token        what senders show in X-Edge-Token
 #   redis             password of the user hookgate
 #   rabbitmq          password of the user hookgate-edge, which may only publish
+#   rabbitmq_consumer password of the user hookgate-consumer, which takes events
 #   rabbitmq_operator password of the user hookgate-operator, which may look
 #
 # The folder is for its owner alone. The files in it can be read by all, because
@@ -18,7 +19,7 @@ mkdir -p "$dir"
 chmod 700 "$dir"
 umask 022
 
-for name in edge_token redis rabbitmq rabbitmq_operator; do
+for name in edge_token redis rabbitmq rabbitmq_consumer rabbitmq_operator; do
   [ -s "$dir/$name" ] || openssl rand -hex 24 | tr -d '\n' > "$dir/$name"
 done
 
@@ -36,8 +37,10 @@ rabbit_hash() {
   { printf '%b' "$salt"; { printf '%b' "$salt"; cat "$1"; } | openssl dgst -sha256 -binary; } | openssl base64 -A
 }
 if [ ! -s "$dir/definitions.json" ]; then
-  awk -v edge="$(rabbit_hash "$dir/rabbitmq")" -v operator="$(rabbit_hash "$dir/rabbitmq_operator")" '
+  awk -v edge="$(rabbit_hash "$dir/rabbitmq")" -v consumer="$(rabbit_hash "$dir/rabbitmq_consumer")" \
+    -v operator="$(rabbit_hash "$dir/rabbitmq_operator")" '
     /"name": "hookgate-edge"/     { hash = edge }
+    /"name": "hookgate-consumer"/ { hash = consumer }
     /"name": "hookgate-operator"/ { hash = operator }
     /"password_hash": ""/         { sub(/""/, "\"" hash "\"") }
     { print }' rabbitmq/definitions.json > "$dir/definitions.json.new"

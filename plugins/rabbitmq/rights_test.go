@@ -21,6 +21,7 @@ const (
 	definitions   = "../../deploy/rabbitmq/definitions.json"
 	sharedVhost   = "hooks"
 	edgeUser      = "hookgate-edge"
+	consumerUser  = "hookgate-consumer"
 	operatorUser  = "hookgate-operator"
 	usersPassword = "s3cret/with%signs"
 )
@@ -35,7 +36,7 @@ func imported(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Ctl(t, "import_definitions", file)
-	for _, user := range []string{edgeUser, operatorUser} {
+	for _, user := range []string{edgeUser, consumerUser, operatorUser} {
 		r.Ctl(t, "change_password", user, usersPassword)
 	}
 	r.Ctl(t, "set_permissions", "-p", sharedVhost, "guest", ".*", ".*", ".*")
@@ -169,6 +170,62 @@ func TestTheEdgesUserMayDoNothingElse(t *testing.T) {
 	}
 }
 
+func TestTheConsumersUserDoesItsWorkAndNothingElse(t *testing.T) {
+	imported(t)
+	addr := broker(t).Addr
+	q := open(t, addr, as(edgeUser, Passive))
+	for _, id := range []string{"done", "later", "dead"} {
+		mustPublish(t, q, sample(id))
+	}
+	var opts SourceOptions
+	as(consumerUser, Passive)(&opts.Options)
+	opts.Servers = []Server{{Addr: addr}}
+	s, err := NewSource(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	s.Prefetch(3)
+	for range 3 {
+		d := receive(t, s)
+		settle(t, d.Event().ID, func(ctx context.Context) error {
+			switch d.Event().ID {
+			case "later":
+				return d.Later(ctx, 0, &hook.Fault{Kind: hook.KindTransient})
+			case "dead":
+				return d.Dead(ctx, hook.Fault{Kind: hook.KindPermanent})
+			}
+			return d.Done(ctx)
+		})
+	}
+	eventually(t, "one is dead", func() bool {
+		n, err := q.Counts(t.Context())
+		return err == nil && n == hook.Counts{Dead: 1}
+	})
+	if d := receive(t, s); d.Event().ID != "later" {
+		t.Errorf("%s came back", d.Event().ID)
+	}
+	n := NamesOf(DefaultPrefix)
+	for what, try := range map[string]func(*amqp.Channel) error{
+		"publish an event": func(ch *amqp.Channel) error { return publishTo(ch, n.Events, "k") },
+		"read the dead letters": func(ch *amqp.Channel) error {
+			_, _, err := ch.Get(n.Dead, true)
+			return err
+		},
+		"declare a queue": func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare("mine", true, false, false, false, nil)
+			return err
+		},
+	} {
+		if err := try(channel(t, consumerUser, usersPassword, sharedVhost)); !isCode(err, amqp.AccessRefused) {
+			t.Errorf("it may %s: %v", what, err)
+		}
+	}
+}
+
 // publishTo returns why the server closed the channel after a message.
 func publishTo(ch *amqp.Channel, exchange, key string) error {
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -296,7 +353,7 @@ func TestTheSecretsOfTheComposeFileOpenRabbitMQ(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	broker(t).Ctl(t, "import_definitions", filepath.Join(dir, "definitions.json"))
-	for user, file := range map[string]string{edgeUser: "rabbitmq", operatorUser: "rabbitmq_operator"} {
+	for user, file := range map[string]string{edgeUser: "rabbitmq", consumerUser: "rabbitmq_consumer", operatorUser: "rabbitmq_operator"} {
 		password, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)

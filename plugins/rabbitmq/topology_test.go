@@ -72,21 +72,17 @@ func exported(t *testing.T, vhost string) entities {
 	return readEntities(t, file, vhost)
 }
 
-func TestTheDefinitionsAreWhatTheEdgeDeclares(t *testing.T) {
+func TestTheDefinitionsAreWhatIsDeclared(t *testing.T) {
 	const vhost = "declared"
 	r := broker(t)
 	r.Ctl(t, "add_vhost", vhost)
 	r.Ctl(t, "set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
-	q := open(t, r.Addr, func(o *Options) { o.Vhost, o.Prefix = vhost, DefaultPrefix })
-	defer q.Expect("crm", false)()
-	defer q.Expect("tasks", true)()
-	for _, queue := range []string{"crm", "tasks"} {
-		ev := sample("evt_1")
-		ev.Queue = queue
-		if queue == "tasks" {
-			ev.Task = "app.tasks.take"
-		}
-		mustPublish(t, q, ev)
+	// With the queues of two hooks, so that all exchanges are there.
+	if _, err := Apply(t.Context(), TopologyOptions{
+		Options: Options{Servers: []Server{{Addr: r.Addr}}, Vhost: vhost},
+		Queues:  []string{"crm"}, Celery: []string{"tasks"},
+	}); err != nil {
+		t.Fatal(err)
 	}
 	declared := exported(t, vhost)
 	for _, e := range declared.Queues {
