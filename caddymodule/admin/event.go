@@ -9,12 +9,14 @@ import (
 
 // Queue is the answer of QueuePath.
 type Queue struct {
-	Ready int `json:"ready"` // waiting to be processed
-	Dead  int `json:"dead"`  // dead letters
+	Ready  int `json:"ready"`             // waiting to be processed
+	Due    int `json:"due,omitempty"`     // to be tried again at a later time
+	InWork int `json:"in_work,omitempty"` // being processed
+	Dead   int `json:"dead"`              // dead letters
 }
 
 // NewQueue returns counts as the API answers them.
-func NewQueue(n hook.Counts) Queue { return Queue{Ready: n.Ready, Dead: n.Dead} }
+func NewQueue(n hook.Counts) Queue { return Queue(n) }
 
 // Events is the answer of EventsPath.
 type Events struct {

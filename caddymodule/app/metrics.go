@@ -16,7 +16,7 @@ var collectors = sync.OnceValue(func() []prometheus.Collector {
 
 var (
 	queueEvents = prometheus.NewDesc("hookgate_queue_events",
-		"Events in the embedded queue, by state (ready, dead).", []string{"state"}, nil)
+		"Events in the embedded queue, by state (ready, due, in_work, dead).", []string{"state"}, nil)
 	storeKeys = prometheus.NewDesc("hookgate_store_keys",
 		"Keys in the embedded store.", nil, nil)
 	usedBytes = prometheus.NewDesc("hookgate_embedded_used_bytes",
@@ -43,6 +43,8 @@ func (*embeddedCollector) Collect(ch chan<- prometheus.Metric) {
 	files.Range(func(_, v any) bool {
 		s := v.(*file).db.Stats()
 		sum.Ready += s.Ready
+		sum.Due += s.Due
+		sum.InWork += s.InWork
 		sum.Dead += s.Dead
 		sum.Keys += s.Keys
 		sum.UsedBytes += s.UsedBytes
@@ -57,6 +59,8 @@ func (*embeddedCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	gauge(queueEvents, float64(sum.Ready), "ready")
+	gauge(queueEvents, float64(sum.Due), "due")
+	gauge(queueEvents, float64(sum.InWork), "in_work")
 	gauge(queueEvents, float64(sum.Dead), "dead")
 	gauge(storeKeys, float64(sum.Keys))
 	gauge(usedBytes, float64(sum.UsedBytes))
