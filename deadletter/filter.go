@@ -92,7 +92,7 @@ const (
 // the value of an event ID or of a body.
 func (f *Filter) Set(field, value string, now time.Time) (err error) {
 	if value == "" {
-		return fmt.Errorf("%s is empty", field)
+		return fmt.Errorf("%s: it is empty", field)
 	}
 	switch field {
 	case FieldHook:

@@ -91,7 +91,7 @@ func must[T any](v T, err error) T {
 func TestAFilterIsReadStrictly(t *testing.T) {
 	for _, tc := range []struct{ field, value, want string }{
 		{FieldHook, "Upper", "cannot name a hook"},
-		{FieldHook, "", "hook is empty"},
+		{FieldHook, "", "hook: it is empty"},
 		{FieldKind, "transient", "not one of invalid, conflict, permanent, exhausted, poison"},
 		{FieldStatus, "99", "not a status such as 503"},
 		{FieldStatus, "6xx", "not a status such as 503"},

@@ -225,6 +225,8 @@ func (c *lettersConn) finish(ctx context.Context, cmd *cobra.Command, r deadlett
 		return &ExitError{Code: exitPartial, Err: fmt.Errorf("not all letters were %s: %w", done, err)}
 	case r.Warning != "":
 		return partial(r.Warning)
+	case r.Kept > 0 && dry:
+		return partial(count(r.Kept, "letter") + " would stay; the reasons are above")
 	case r.Kept > 0:
 		return partial(count(r.Kept, "letter") + " stayed; the reasons are above")
 	case r.Left > 0 && !r.Limited:
