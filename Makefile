@@ -20,9 +20,9 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
-build: ## build bin/hookgate
-	@echo "building bin/hookgate (the first time takes a few minutes)"
-	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/hookgate ./cmd/hookgate 2>&1 | $(PROGRESS)
+build: ## build bin/hookgate and bin/hookgate-consumer
+	@echo "building bin/hookgate and bin/hookgate-consumer (the first time takes a few minutes)"
+	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/ ./cmd/hookgate ./cmd/hookgate-consumer 2>&1 | $(PROGRESS)
 
 .PHONY: run
 run: build ## run the Caddyfile here, with its data in ./data
