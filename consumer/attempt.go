@@ -117,6 +117,10 @@ func (c *Consumer) handle(ctx context.Context, ev *hook.Event) outcome {
 func (c *Consumer) work(ctx context.Context, fn func(context.Context) error) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.WorkLimit, errWorkLimit)
 	defer cancel()
+	c.atWork.Add(1)
+	c.metrics.begin()
+	defer c.atWork.Add(-1)
+	defer c.metrics.end()
 	begin := time.Now()
 	f := c.protect(ctx, fn)
 	o := outcome{what: processed, took: time.Since(begin)}

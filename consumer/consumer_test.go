@@ -554,6 +554,63 @@ func TestAfterACrashSuspectsAreTakenOneAtATime(t *testing.T) {
 	})
 }
 
+func TestTheClaimOfACrashedConsumerIsOutlasted(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		claim := hook.Claim{Key: inboxKey(event("e0")), Token: hook.NewToken(), Lease: 30 * time.Second}
+		if state, _, err := r.inbox.Claim(context.Background(), claim); state != hook.Ours || err != nil {
+			t.Fatal(state, err)
+		}
+		r.queue.put(events(0, 50)...)
+		r.queue.items[0].redeliveries = 2
+		r.start(0)
+		time.Sleep(time.Second)
+		r.want("the others are done meanwhile", r.queue.count("done"), 49)
+		time.Sleep(40 * time.Second)
+		r.want("done", r.queue.count("done"), 50)
+		r.want("handled", len(r.handled()), 50)
+		for _, h := range r.queue.history() {
+			if h != "done" { // in a tier it would lose its count of crashes
+				t.Error(h)
+			}
+		}
+		r.want("windows", r.src.asked(), []int{1, 2, 33, 32})
+	})
+}
+
+func TestAClaimThatDoesNotEndIsWaitedForInATier(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		store := r.inbox
+		store.trouble = func(string, string) trouble {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			store.keys[inboxKey(event("a"))] = entry{token: hook.Token{1}, expires: time.Now().Add(time.Minute)}
+			return trouble{}
+		}
+		r.queue.put(event("a"))
+		r.queue.items[0].redeliveries = 1
+		r.start(0)
+		time.Sleep(40 * time.Second)
+		r.want("history", r.queue.history(), []string{"back 5s"})
+		store.trouble = nil
+	})
+}
+
+func TestCloseDoesNotWaitForTheClaimOfAnother(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		if _, _, err := r.inbox.Claim(context.Background(), hook.Claim{Key: inboxKey(event("a")), Token: hook.NewToken(), Lease: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		r.queue.put(event("a"))
+		r.queue.items[0].redeliveries = 1
+		r.start(0)
+		time.Sleep(time.Second)
+		begin := time.Now()
+		r.want("close", r.c.Close(context.Background()), nil)
+		r.want("took", time.Since(begin), time.Duration(0))
+		r.want("handed out", r.queue.count("held"), 0)
+	})
+}
+
 func TestCloseLetsWorkEnd(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.on(func(context.Context, *hook.Event) error { time.Sleep(3 * time.Second); return nil })

@@ -20,7 +20,7 @@ func (c *Consumer) fetch() error {
 		}
 		d, err := c.opts.Source.Receive(ctx)
 		if err != nil {
-			c.gate.leave(t)
+			c.gate.absent(t)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -37,12 +37,12 @@ func (c *Consumer) fetch() error {
 			}
 		}
 		c.workers.Go(func() {
-			defer c.gate.leave(t)
+			defer func() { c.gate.leave(t) }()
 			if reason != "" {
 				c.handBack(d, reason)
 				return
 			}
-			c.process(d, t)
+			t = c.process(d, t)
 		})
 	}
 }

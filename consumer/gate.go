@@ -14,6 +14,8 @@ type gate struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a wait may be over
 	held    int           // tickets that are out
+	parked  int           // events that are kept to be tried again, and hold no ticket while they wait
+	waiting bool          // one of the tickets is for an event that has not arrived
 	careful int           // events to be settled one at a time
 	inbox   pause         // the inbox cannot be asked
 	queue   pause         // the queue does not take what we tell it
@@ -62,6 +64,7 @@ func (g *gate) next(now time.Time) (s step, t ticket, wait time.Duration, change
 		return hold, t, g.outage.left(now), g.changed
 	}
 	g.held++
+	g.waiting = true
 	if g.outage.on {
 		g.probing, t.probe = true, true
 	}
@@ -82,9 +85,9 @@ func (g *gate) window() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.careful > 0 || g.outage.on || g.inbox.on {
-		return 1
+		return 1 + g.parked
 	}
-	return g.prefetch
+	return g.prefetch + g.parked
 }
 
 // arrived is told of an event that was fetched, and returns why it cannot be
@@ -92,6 +95,7 @@ func (g *gate) window() int {
 func (g *gate) arrived(t ticket, redeliveries int) Result {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.waiting = false
 	if redeliveries >= suspectAfter {
 		g.careful = carefulFor
 	}
@@ -124,6 +128,54 @@ func (g *gate) leave(t ticket) {
 		g.probing = false
 	}
 	g.notify()
+}
+
+// absent is told that no event has arrived.
+func (g *gate) absent(t ticket) {
+	g.mu.Lock()
+	g.waiting = false
+	g.mu.Unlock()
+	g.leave(t)
+}
+
+// mayPark reports whether one more event may be parked.
+func (g *gate) mayPark() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.parked < g.prefetch
+}
+
+// park lets an event wait that is kept, so that others go on in its place.
+func (g *gate) park(t ticket, first bool) {
+	g.mu.Lock()
+	if first {
+		g.parked++
+	}
+	g.mu.Unlock()
+	g.leave(t)
+}
+
+// unpark lets an event have a ticket again, at once or when there is one. It
+// returns nil, or what is closed when there may be one.
+func (g *gate) unpark(atOnce bool) (changed <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	working := g.held
+	if g.waiting {
+		working--
+	}
+	if working >= g.limit() && !atOnce {
+		return g.changed
+	}
+	g.held++
+	return nil
+}
+
+// parkedOne is told that an event is not parked any more.
+func (g *gate) parkedOne() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.parked--
 }
 
 // succeeded is told that the downstream has processed an event. It reports

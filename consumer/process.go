@@ -8,23 +8,53 @@ import (
 	"github.com/hookgate/hookgate/hook"
 )
 
-// process makes one attempt at an event and tells everybody what came of it.
-func (c *Consumer) process(d hook.Delivery, t ticket) {
+// process makes one attempt at an event and tells everybody what came of it. It
+// returns the ticket that is held in the end.
+func (c *Consumer) process(d hook.Delivery, t ticket) ticket {
 	ev := complete(d.Event())
 	if ev.Attempt == 0 && ev.Replay == 0 && !ev.ReceivedAt.IsZero() {
 		c.metrics.waited(ev.Hook, time.Since(ev.ReceivedAt))
 	}
-	c.atWork.Add(1)
-	c.metrics.begin()
 	o := c.attempt(ev)
-	c.metrics.end()
-	c.atWork.Add(-1)
-
+	if o.what == inFlight && d.Redeliveries() > 0 && c.gate.mayPark() {
+		o, t = c.outlast(ev, t)
+	}
 	now := time.Now()
 	outage := c.learn(o, ev, t, now)
 	v := judge(o, ev, c.opts.Retry, outage, firstFault(d), now)
 	c.settle(d, ev, v)
 	c.report(ev, o, v)
+	return t
+}
+
+// outlast keeps an event that has come back and is claimed until the claim's
+// lease must be over, and tries it then. The claim is most likely that of the
+// consumer that did not settle it, perhaps because the event has crashed it: in
+// a tier the event would be a new message, and nobody would count the crashes.
+func (c *Consumer) outlast(ev *hook.Event, t ticket) (outcome, ticket) {
+	defer c.applyPrefetch()
+	defer c.gate.parkedOne()
+	ctx := c.fetching.ctx
+	o := outcome{what: inFlight}
+	begin := time.Now()
+	for first := true; o.what == inFlight && time.Since(begin) < c.opts.Lease*5/4; first = false {
+		c.gate.park(t, first)
+		c.applyPrefetch()
+		waitFor(ctx, c.opts.Lease/8, nil)
+		t = ticket{}
+		for {
+			changed := c.gate.unpark(ctx.Err() != nil)
+			if changed == nil {
+				break
+			}
+			waitFor(ctx, 0, changed)
+		}
+		if ctx.Err() != nil {
+			return outcome{what: stopped}, t
+		}
+		o = c.attempt(ev)
+	}
+	return o, t
 }
 
 // learn draws from an attempt what it says about downstream and inbox. It
