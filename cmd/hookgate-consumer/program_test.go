@@ -8,20 +8,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/integration/servers"
 	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // output is what the program writes, while it runs.
 type output struct {
@@ -98,36 +93,40 @@ type downstream struct {
 	mu     sync.Mutex
 	keys   map[string]int
 	answer func(key string, attempt int) int
+	only   int
 }
+
+func always(status int) func(string, int) int { return func(string, int) int { return status } }
 
 func (d *downstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	d.mu.Lock()
 	key := r.Header.Get("Idempotency-Key")
-	d.keys[key]++
-	status := d.answer(key, d.keys[key])
+	status := d.only
+	if status == 0 {
+		d.keys[key]++
+		status = d.answer(key, d.keys[key])
+	}
 	d.mu.Unlock()
 	w.WriteHeader(status)
 }
 
+// got returns how many events came.
 func (d *downstream) got() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.keys)
 }
 
-func TestEventsComeThroughRabbitMQOnce(t *testing.T) {
-	dir, err := os.MkdirTemp("", "hookgate-consumer")
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker, err := servers.NewRabbitMQ(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { broker.Close(); _ = os.RemoveAll(dir) })
-	redis := servers.StartRedis(t)
+// deaf makes every answer the same, or with 0 as before.
+func (d *downstream) deaf(status int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.only = status
+}
 
+func TestEventsComeThroughRabbitMQOnce(t *testing.T) {
+	broker, redis := rabbit(t), servers.StartRedis(t)
 	d := &downstream{keys: map[string]int{}, answer: func(key string, attempt int) int {
 		switch {
 		case key == "bad":
@@ -140,9 +139,9 @@ func TestEventsComeThroughRabbitMQOnce(t *testing.T) {
 	down := httptest.NewServer(d)
 	t.Cleanup(down.Close)
 
-	q := publisher(t, broker)
+	q := publisher(t, broker, "once")
 	out, end := begin(t, map[string]string{"HOOKGATE_QUEUE": broker.URL(), "HOOKGATE_INBOX": "redis://" + redis.Addr},
-		"--forward", down.URL, "--metrics", "127.0.0.1:0", "--retry", "1s,2s")
+		"--forward", down.URL, "--metrics", "127.0.0.1:0", "--retry", "1s,2s", "--prefix", "once")
 	eventually(t, "it answers", func() bool { return out.field("answering /metrics, /healthz and /readyz", "address") != "" })
 	base := "http://" + out.field("answering /metrics, /healthz and /readyz", "address")
 	eventually(t, "it is ready", func() bool { code, _ := get(t, base+"/readyz"); return code == http.StatusOK })
@@ -192,9 +191,10 @@ func TestEventsComeThroughRabbitMQOnce(t *testing.T) {
 	}
 }
 
-func publisher(t *testing.T, broker *servers.RabbitMQ) *rabbitmq.Queue {
+// publisher is an edge, whose names begin with a prefix.
+func publisher(t *testing.T, broker *servers.RabbitMQ, prefix string) *rabbitmq.Queue {
 	t.Helper()
-	q, err := rabbitmq.New(rabbitmq.Options{Servers: []rabbitmq.Server{{Addr: broker.Addr, Host: "localhost"}}})
+	q, err := rabbitmq.New(rabbitmq.Options{Servers: []rabbitmq.Server{{Addr: broker.Addr, Host: "localhost"}}, Prefix: prefix})
 	if err != nil {
 		t.Fatal(err)
 	}
