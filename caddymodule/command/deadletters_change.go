@@ -64,7 +64,7 @@ func (f *changeFlags) consent(ctx context.Context, cmd *cobra.Command, desk dead
 		cmd.PrintErrln("no dead letter is meant")
 		return false, nil
 	}
-	return askUser(cmd, fmt.Sprintf("%s %s?", what, count(n, "dead letter")))
+	return askUser(ctx, cmd, fmt.Sprintf("%s %s?", what, count(n, "dead letter")))
 }
 
 // canAsk reports whether somebody is there to answer.
@@ -74,18 +74,24 @@ func canAsk(cmd *cobra.Command) bool {
 }
 
 // askUser asks a question, to which only yes is yes.
-func askUser(cmd *cobra.Command, question string) (bool, error) {
+func askUser(ctx context.Context, cmd *cobra.Command, question string) (bool, error) {
 	cmd.PrintErr(question + " [y/N] ")
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return true, nil
+	answer := make(chan string, 1)
+	go func() { // a read cannot be ended; the program is
+		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return true, nil
+		}
+	case <-ctx.Done():
+		cmd.PrintErrln()
 	}
 	cmd.PrintErrln("nothing was changed")
-	return false, nil
+	return false, ctx.Err()
 }
 
 func newLettersReplay(c *lettersConn) *cobra.Command {
@@ -208,18 +214,20 @@ func archiveName(what string) string {
 
 // finish prints a report, and ends a command with its exit code.
 func (c *lettersConn) finish(ctx context.Context, cmd *cobra.Command, r deadletter.Report, done string, dry bool, err error) error {
-	if err != nil && r.Done+r.Kept == 0 {
+	interrupted := err != nil && ctx.Err() != nil
+	if err != nil && r.Done+r.Kept == 0 && !interrupted && !errors.Is(err, errUnknown) {
 		return err
 	}
-	if c.json {
+	switch {
+	case c.json:
 		if e := printLine(cmd.OutOrStdout(), r); e != nil {
 			return e
 		}
-	} else {
+	case err == nil || r.Matched > 0:
 		printReport(cmd.OutOrStdout(), r, done, dry)
 	}
 	switch {
-	case ctx.Err() != nil:
+	case interrupted:
 		return partial("interrupted; run it again for the rest")
 	case err != nil:
 		return &ExitError{Code: exitPartial, Err: fmt.Errorf("not all letters were %s: %w", done, err)}
@@ -230,7 +238,7 @@ func (c *lettersConn) finish(ctx context.Context, cmd *cobra.Command, r deadlett
 	case r.Kept > 0:
 		return partial(count(r.Kept, "letter") + " stayed; the reasons are above")
 	case r.Left > 0 && !r.Limited:
-		return partial(count(r.Left, "letter") + " was not got to; run it again if the list has it")
+		return partial(count(r.Left, "letter") + " not got to; run it again if the list has them")
 	}
 	return nil
 }
@@ -364,7 +372,7 @@ func (c *lettersConn) edit(ctx context.Context, cmd *cobra.Command, desk deadlet
 		cmd.PrintErrf("the letter as it was is in %s\n", archive)
 		opts.DryRun = false
 		if edited, err = desk.Edit(ctx, opts); err != nil {
-			return err
+			return &ExitError{Code: exitPartial, Err: fmt.Errorf("the event may have been sent, or not; run it again, which makes the same event: %w", err)}
 		}
 	}
 	if c.json {

@@ -28,11 +28,16 @@ type remoteDesk struct {
 // stepSize is how many letters a step has, and stepFor how long it is to take
 // at most where there is a rate.
 const (
-	stepSize = 250
+	stepSize = admin.MaxStep
 	stepFor  = 3 * time.Second
 )
 
-var errCutOff = errors.New("the answer breaks off: the process was stopped, or has loaded another config; run it again")
+var (
+	errCutOff = errors.New("the answer breaks off: the process was stopped, or has loaded another config; run it again")
+
+	// errUnknown is errCutOff where something may have been changed.
+	errUnknown = fmt.Errorf("%w", errCutOff)
+)
 
 // List implements deadletter.Desk.
 func (d *remoteDesk) List(ctx context.Context, opts deadletter.ListOptions, fn func(*deadletter.Record) error) (matched int, err error) {
@@ -124,6 +129,9 @@ func (d *remoteDesk) steps(ctx context.Context, path string, ids []string, size,
 				progress(deadletter.Progress{Done: total.Done + p.Done, Kept: total.Kept + p.Kept, Matched: meant})
 			}
 		})
+		if report.Matched == 0 && e != nil {
+			report.Matched = len(step)
+		}
 		total.Add(report)
 		if err = e; err != nil {
 			break
@@ -148,7 +156,8 @@ func (d *remoteDesk) step(ctx context.Context, path string, request any, progres
 		if err := json.Unmarshal(line, &s); err != nil {
 			return fmt.Errorf("the admin API at %s answers something else: %w", d.address, err)
 		}
-		if s.Progress != nil {
+		if s.Progress != nil { // and what is known if the answer breaks off
+			report = deadletter.Report{Matched: s.Progress.Matched, Done: s.Progress.Done, Kept: s.Progress.Kept}
 			progress(*s.Progress)
 		}
 		if s.Report != nil {
@@ -159,8 +168,8 @@ func (d *remoteDesk) step(ctx context.Context, path string, request any, progres
 		}
 		return nil
 	})
-	if err == nil && !ended {
-		err = errCutOff
+	if err == nil && !ended || errors.Is(err, errCutOff) {
+		err = errUnknown
 	}
 	return report, err
 }

@@ -235,7 +235,7 @@ func TestAnInterruptedReplayIsPartial(t *testing.T) {
 			cancel()
 		}
 	}
-	runLetters(ctx, "replay", "--all", "--yes", "--address", address).check(t, 3, "interrupted; run it again for the rest")
+	runLetters(ctx, "replay", "--all", "--rate", "500", "--yes", "--address", address).check(t, 3, "interrupted; run it again for the rest")
 	m.before = nil
 	m.mu.Lock()
 	sent, left := len(m.sent), len(m.letters)
@@ -307,10 +307,22 @@ func TestAQuestionIsAnsweredWithYesOrNothingIsDone(t *testing.T) {
 		cmd := newDeadLetters()
 		cmd.SetIn(strings.NewReader(answer))
 		cmd.SetErr(new(bytes.Buffer))
-		if got, err := askUser(cmd, "Replay 3 dead letters?"); err != nil || got != want {
+		if got, err := askUser(t.Context(), cmd, "Replay 3 dead letters?"); err != nil || got != want {
 			t.Errorf("%q is %v, %v", answer, got, err)
 		}
 	}
+}
+
+func TestAStepWhoseAnswerBreaksOffIsPartial(t *testing.T) {
+	t.Setenv(amqpVariable, "")
+	mux := http.NewServeMux()
+	mux.HandleFunc(admin.SearchPath, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `{"id":"0123456789abcdef"}`+"\n"+`{"end":true,"matched":1}`)
+	})
+	mux.HandleFunc(admin.ReplayPath, func(http.ResponseWriter, *http.Request) {})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	runLetters(t.Context(), "replay", "--all", "--yes", "--address", strings.TrimPrefix(s.URL, "http://")).check(t, 3, "0 of 1 dead letter sent, 1 left", "breaks off")
 }
 
 func TestProgressIsTold(t *testing.T) {
