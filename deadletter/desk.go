@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hookgate/hookgate/contract"
@@ -40,10 +41,11 @@ type ListOptions struct {
 	Values bool `json:"values,omitempty"`
 }
 
-// Kept is a letter that stayed, and why.
+// Kept are letters that stayed, and why.
 type Kept struct {
-	ID     string `json:"id"`
-	Reason string `json:"reason"`
+	Reason string   `json:"reason"`
+	Count  int      `json:"count"`
+	IDs    []string `json:"ids"` // the first of them
 }
 
 // Report is what became of letters.
@@ -59,18 +61,32 @@ type Report struct {
 	// Warning is about letters that cannot be read, and stay.
 	Warning string `json:"warning,omitempty"`
 
-	// Reasons has the first of those that were kept, at most 100.
+	// Reasons says why letters were kept: at most 100 reasons, with at most 10
+	// letters each.
 	Reasons []Kept `json:"reasons,omitempty"`
 }
 
-// maxReasons is how many letters a report names.
-const maxReasons = 100
+const (
+	maxReasons = 100
+	maxNamed   = 10 // letters of one reason
+)
 
 func (r *Report) keep(id, reason string) {
 	r.Kept++
-	if len(r.Reasons) < maxReasons {
-		r.Reasons = append(r.Reasons, Kept{ID: id, Reason: reason})
+	r.because(Kept{Reason: reason, Count: 1, IDs: []string{id}})
+}
+
+func (r *Report) because(k Kept) {
+	i := slices.IndexFunc(r.Reasons, func(known Kept) bool { return known.Reason == k.Reason })
+	if i < 0 {
+		if len(r.Reasons) < maxReasons {
+			r.Reasons = append(r.Reasons, k)
+		}
+		return
 	}
+	known := &r.Reasons[i]
+	known.Count += k.Count
+	known.IDs = append(known.IDs, k.IDs[:min(len(k.IDs), maxNamed-len(known.IDs))]...)
 }
 
 // Add adds what became of other letters.
@@ -81,7 +97,9 @@ func (r *Report) Add(o Report) {
 	r.Left += o.Left
 	r.Limited = r.Limited || o.Limited
 	r.Warning = cmp.Or(r.Warning, o.Warning)
-	r.Reasons = append(r.Reasons, o.Reasons[:min(len(o.Reasons), maxReasons-len(r.Reasons))]...)
+	for _, k := range o.Reasons {
+		r.because(k)
+	}
 }
 
 // Progress is how far it is.

@@ -312,3 +312,16 @@ func TestWhoChangesLettersMustSayWhich(t *testing.T) {
 		}
 	}
 }
+
+func TestAReportPutsReasonsTogether(t *testing.T) {
+	var list []*hook.DeadLetter
+	for i := range 20 {
+		list = append(list, letter(fmt.Sprintf("evt-%d", i), hook.KindInvalid, body(`{}`)))
+	}
+	f := newFake(append(list, letter("x", hook.KindInvalid, body(`[]`)))...)
+	report := mustReplay(t, &Local{Letters: f}, all)
+	report.Add(mustReplay(t, &Local{Letters: f}, all))
+	if len(report.Reasons) != 2 || report.Reasons[0].Count != 40 || len(report.Reasons[0].IDs) != maxNamed || report.Reasons[0].IDs[0] != list[0].ID || report.Kept != 42 {
+		t.Errorf("got %+v", report)
+	}
+}

@@ -152,7 +152,8 @@ func answerList(w http.ResponseWriter, r *http.Request, desk *deadletter.Local, 
 		}
 		end.Error = err.Error()
 	}
-	return s.write(end)
+	_ = s.write(end) // who is gone is not told
+	return nil
 }
 
 func (a *DeadLetters) replay(w http.ResponseWriter, r *http.Request, desk *deadletter.Local) error {
@@ -231,7 +232,8 @@ func steps(w http.ResponseWriter, fn func(progress func(deadletter.Progress)) (d
 		}
 		end.Error = err.Error()
 	}
-	return s.write(end)
+	_ = s.write(end) // who is gone is not told
+	return nil
 }
 
 // progressEvery is how often a step tells how far it is.

@@ -260,11 +260,17 @@ func printReport(w io.Writer, r deadletter.Report, done string, dry bool) {
 		fmt.Fprintf(w, ", %d left", r.Left)
 	}
 	fmt.Fprintln(w)
+	named := 0
 	for _, k := range r.Reasons {
-		fmt.Fprintf(w, "  %s  %s\n", k.ID, printable(k.Reason))
+		named += k.Count
+		ids := strings.Join(k.IDs[:min(len(k.IDs), 3)], ", ")
+		if k.Count > 3 {
+			ids += ", ..."
+		}
+		fmt.Fprintf(w, "  %s: %s (%s)\n", count(k.Count, "letter"), printable(k.Reason), ids)
 	}
-	if n := r.Kept - len(r.Reasons); n > 0 {
-		fmt.Fprintf(w, "  and %d more\n", n)
+	if n := r.Kept - named; n > 0 {
+		fmt.Fprintf(w, "  %s for other reasons\n", count(n, "letter"))
 	}
 }
 
