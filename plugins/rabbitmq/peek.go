@@ -75,7 +75,7 @@ const batch = 32
 
 // part is what one consumer of a look got.
 type part struct {
-	last uint64 // the tag of its last message
+	last uint64 // the tag of the last message that is kept: the server knows no other
 	kept int    // messages that are not acknowledged
 }
 
@@ -105,18 +105,19 @@ func head(ch *amqp.Channel, queue string, n, all int, fn func(*amqp.Delivery) (g
 	cameBack := isBack(&d)
 	for taken := 1; err == nil && taken < all && (taken < n || cameBack); {
 		got, p := 0, part{}
-		last, e := take(ch, queue, min(batch, all-taken), func(d *amqp.Delivery) {
+		e := take(ch, queue, min(batch, all-taken), func(d *amqp.Delivery) {
 			gone := false
 			if err == nil && taken+got < n {
 				gone, err = fn(d)
 			}
-			p.kept += keeps(gone)
+			if !gone {
+				p.last = d.DeliveryTag
+				p.kept++
+			}
 			cameBack = isBack(d)
 			got++
 		})
-		if p.last = last; got > 0 {
-			parts = append(parts, p)
-		}
+		parts = append(parts, p)
 		if e != nil || got == 0 {
 			return errors.Join(err, e)
 		}
@@ -166,16 +167,16 @@ func isBack(d *amqp.Delivery) bool {
 	return d.Redelivered || number(d.Headers, "x-delivery-count") > 0 || number(d.Headers, "x-acquired-count") > 0
 }
 
-// take calls fn with up to n messages, which one consumer gets, and returns the
-// tag of the last.
-func take(ch *amqp.Channel, queue string, n int, fn func(*amqp.Delivery)) (last uint64, err error) {
+// take calls fn with n messages, which one consumer gets, and with those that
+// come in the place of what fn has acknowledged.
+func take(ch *amqp.Channel, queue string, n int, fn func(*amqp.Delivery)) error {
 	if err := ch.Qos(n, 0, false); err != nil {
-		return 0, err
+		return err
 	}
 	tag := newID()
 	deliveries, err := ch.Consume(queue, tag, false, false, false, false, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
@@ -183,9 +184,8 @@ func take(ch *amqp.Channel, queue string, n int, fn func(*amqp.Delivery)) (last 
 		select {
 		case d, ok := <-deliveries:
 			if !ok {
-				return last, amqp.ErrClosed
+				return amqp.ErrClosed
 			}
-			last = d.DeliveryTag
 			fn(&d)
 			timer.Reset(idle)
 		case <-timer.C:
@@ -193,11 +193,10 @@ func take(ch *amqp.Channel, queue string, n int, fn func(*amqp.Delivery)) (last 
 		}
 	}
 	if e := ch.Cancel(tag, false); e != nil {
-		return last, e
+		return e
 	}
 	for d := range deliveries { // came since
-		last = d.DeliveryTag
 		fn(&d)
 	}
-	return last, nil
+	return nil
 }
