@@ -110,6 +110,7 @@ func (d *DB) Start() error {
 	d.phase.Store(phaseRunning)
 	d.noteFull()
 	d.warnOfRights()
+	d.roomToSync()
 	go d.write()
 	return nil
 }
