@@ -18,6 +18,7 @@ var ours = []string{
 	"hookgate",
 	"hookgate.handlers.forward",
 	"hookgate.handlers.log",
+	"hookgate.handlers.postgres",
 	"hookgate.queues.embedded",
 	"hookgate.queues.rabbitmq",
 	"hookgate.stores.embedded",

@@ -58,8 +58,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Env is what the app gives its guests.
 type Env struct {
-	DataDir string // absolute
-	Logger  *zap.Logger
+	DataDir     string // absolute
+	Logger      *zap.Logger
+	Concurrency int // of the consumer that a handler is for, 0 for the default
 }
 
 // Handle is a config's hold on a driver.

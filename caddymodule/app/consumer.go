@@ -79,7 +79,7 @@ func (c *Consumer) consumption(ctx caddy.Context, a *App, env Env, rt *Runtime, 
 	if !ok {
 		return nil, errors.New("the events of this queue cannot be consumed here")
 	}
-	env.Logger = a.logger.Named("consumer")
+	env.Logger, env.Concurrency = a.logger.Named("consumer"), c.Concurrency
 	cs := &consumption{logger: env.Logger, done: make(chan struct{})}
 	defer func() {
 		if err != nil {

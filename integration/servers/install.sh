@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests start as servers and is missing: Redis, RabbitMQ, and
-# Celery for the Python of the system. They are packages of Debian 12. Where all
-# is there it does nothing and says nothing.
+# Installs what the tests start as servers and is missing: Redis, RabbitMQ,
+# PostgreSQL, and Celery for the Python of the system. They are packages of
+# Debian 12. Where all is there it does nothing and says nothing.
 set -euo pipefail
 export LC_ALL=C
 
@@ -10,6 +10,7 @@ find_missing() {
   missing=()
   { command -v redis-server && command -v redis-cli; } > /dev/null || missing+=(redis-server)
   { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && command -v epmd; } > /dev/null || missing+=(rabbitmq-server)
+  { [ -x /usr/lib/postgresql/15/bin/postgres ] && [ -x /usr/lib/postgresql/15/bin/initdb ]; } || missing+=(postgresql)
   /usr/bin/python3 -c 'import celery' 2> /dev/null || missing+=(python3-celery)
 }
 

@@ -54,6 +54,26 @@ func TestATakenPortIsFoundOut(t *testing.T) {
 	}
 }
 
+func TestATakenPortOfPostgresIsFoundOut(t *testing.T) {
+	p, err := NewPostgres()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.Kill()
+	l, err := net.Listen("tcp", p.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); !errors.Is(err, errPortTaken) {
+		t.Error(err)
+	}
+	_ = l.Close()
+	if err := p.Start(); err != nil {
+		t.Error(err)
+	}
+}
+
 // killedDir is set where this program runs as the test that is killed.
 const killedDir = "HOOKGATE_KILLED_TEST_DIR"
 
