@@ -13,7 +13,7 @@ import (
 // UnmarshalCaddyfile sets up the consumer. Syntax:
 //
 //	consumer {
-//		forward <url> ... | log
+//		forward <url> ... | postgres <dsn> <table> ... | log
 //		inbox       <driver> ...
 //		retry       <duration>...
 //		concurrency <count>
