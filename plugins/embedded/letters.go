@@ -78,7 +78,7 @@ func (s *sweep) run(ctx context.Context) error {
 			if bad.seq > s.last {
 				return nil
 			}
-			s.damaged = append(s.damaged, err)
+			s.damaged = append(s.damaged, &hook.Unreadable{Err: err})
 			l.after, l.more = bad.seq, true
 			continue
 		}
