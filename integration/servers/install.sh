@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests start as servers and is missing: Redis, RabbitMQ,
-# PostgreSQL, and Celery for the Python of the system. They are packages of
-# Debian 12. Where all is there it does nothing and says nothing.
+# PostgreSQL, Celery for the Python of the system, and openssl, by which
+# deploy/secrets.sh works. They are packages of Debian 12. Where all is there it
+# does nothing and says nothing.
 set -euo pipefail
 export LC_ALL=C
 
@@ -12,6 +13,7 @@ find_missing() {
   { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && command -v epmd; } > /dev/null || missing+=(rabbitmq-server)
   { [ -x /usr/lib/postgresql/15/bin/postgres ] && [ -x /usr/lib/postgresql/15/bin/initdb ]; } || missing+=(postgresql)
   /usr/bin/python3 -c 'import celery' 2> /dev/null || missing+=(python3-celery)
+  command -v openssl > /dev/null || missing+=(openssl)
 }
 
 find_missing
