@@ -15,7 +15,7 @@ import (
 )
 
 // gcPercent lets the heap grow to five times what is in use before it is
-// collected. An edge has some megabytes in use, and would collect a hundred
+// collected. An edge has some megabytes in use, and under load would collect many
 // times a second otherwise. GOGC in the environment overrules it.
 const gcPercent = 400
 

@@ -198,17 +198,31 @@ func TestAnEventIsNotWrittenOnceItsTimeIsOver(t *testing.T) {
 	q := open(t, broker(t).Addr)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	for range 100 {
-		_, err := q.Publish(ctx, sample("late"))
+	written := make(map[string]bool)
+	for i := range 200 {
+		id := fmt.Sprintf("late-%d", i)
+		_, err := q.Publish(ctx, sample(id))
 		doubt, inDoubt := isInDoubt(err)
 		switch {
 		case err == nil: // it was confirmed at once
+			written[id] = true
 		case inDoubt:
 			if fate, known := <-doubt.Fate; !known || fate != nil {
-				t.Fatalf("its fate: %v, %v", fate, known)
+				t.Fatalf("the fate of %s: %v, %v", id, fate, known)
 			}
+			written[id] = true
 		case !errors.Is(err, hook.ErrUnavailable):
 			t.Fatal(err)
+		}
+	}
+	if len(written) == 200 {
+		t.Error("nothing was kept back")
+	}
+	there := drain(t, q.routes.names.EventsIn)
+	for i := range 200 {
+		id := fmt.Sprintf("late-%d", i)
+		if _, ok := there[id]; ok != written[id] {
+			t.Errorf("%s: written %v, in the queue %v", id, written[id], ok)
 		}
 	}
 }
