@@ -64,7 +64,7 @@ func (o Options) withDefaults() (Options, *url.URL, error) {
 	case o.URL == "":
 		return o, nil, errors.New("forward: a URL is required")
 	case err != nil:
-		return o, nil, errors.New("forward: the URL is none") // the error quotes it
+		return o, nil, errors.New("forward: this is not a URL such as http://host:port/path") // the error quotes it
 	case u.Scheme != "http" && u.Scheme != "https":
 		return o, nil, errors.New("forward: the scheme of the URL is not http or https")
 	case u.Opaque != "" || u.Hostname() == "":
