@@ -17,6 +17,7 @@ import (
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/forward"
 	"github.com/hookgate/hookgate/plugins/logger"
+	"github.com/hookgate/hookgate/plugins/postgres"
 	"github.com/hookgate/hookgate/plugins/rabbitmq"
 	"github.com/hookgate/hookgate/plugins/redis"
 )
@@ -25,13 +26,13 @@ import (
 type part interface {
 	Start() error
 	Close(ctx context.Context) error
-	Ready() error
 }
 
 // source is a queue that events are taken from.
 type source interface {
 	hook.Source
 	part
+	Ready() error
 }
 
 // inbox is a store of the events that were processed.
@@ -122,16 +123,19 @@ func openRedis(urls []string, s *settings, log *zap.Logger) (inbox, error) {
 	return redis.New(o)
 }
 
-// openInbox returns nil for none.
+// openInbox returns nil for none, and where the handler has its own.
 func openInbox(s *settings, log *zap.Logger) (inbox, error) {
-	if slices.Equal(s.inbox, []string{"none"}) {
+	if len(s.inbox) == 0 || slices.Equal(s.inbox, []string{"none"}) {
 		return nil, nil
 	}
 	return open("inbox", inboxes(), s.inbox, s, log)
 }
 
 func openHandler(s *settings, log *zap.Logger) (hook.Handler, error) {
-	if s.forward == "log" {
+	switch {
+	case s.postgres != "":
+		return openPostgres(s, log)
+	case s.forward == "log":
 		return logger.New(log)
 	}
 	cfg, err := s.tls()
@@ -142,6 +146,20 @@ func openHandler(s *settings, log *zap.Logger) (hook.Handler, error) {
 		URL: s.forward, Timeout: s.timeout, Header: s.header, BearerFile: s.bearer, BasicFile: s.basic,
 		TLS: cfg, Connections: s.concurrency,
 	})
+}
+
+func openPostgres(s *settings, log *zap.Logger) (hook.Handler, error) {
+	h, err := postgres.New(postgres.Options{
+		DSN: func() (string, error) {
+			dsn := s.postgres
+			return dsn, resolve(&dsn)
+		},
+		Table: s.table, Timeout: s.timeout, Connections: s.concurrency, Logger: log.Named("postgres"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--postgres: %w", err)
+	}
+	return h, nil
 }
 
 // tls returns how servers are recognized.

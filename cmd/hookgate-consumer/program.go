@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookgate/hookgate/consumer"
 	"github.com/hookgate/hookgate/hook"
+	"github.com/hookgate/hookgate/plugins/forward"
 )
 
 // program is everything that runs.
@@ -22,7 +23,7 @@ type program struct {
 	log      *zap.Logger
 	registry *prometheus.Registry
 	source   source
-	inbox    inbox // nil for none
+	inbox    inbox // nil for none, and for a handler that has its own
 	handler  hook.Handler
 	loop     *consumer.Consumer
 }
@@ -50,8 +51,8 @@ func newProgram(s *settings, logs io.Writer) (*program, error) {
 	metrics := consumer.NewMetrics()
 	p.registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	opts := consumer.Options{
-		Source: p.source, Handler: p.handler, NoInbox: p.inbox == nil,
-		Retry: s.retry, Concurrency: s.concurrency, Prefetch: s.prefetch, WorkLimit: s.workLimit,
+		Source: p.source, Handler: p.handler, NoInbox: p.withoutInbox(),
+		Retry: s.retry, Concurrency: s.concurrency, Prefetch: s.prefetch, WorkLimit: s.workLimit, Lease: s.lease,
 		Logger: p.log, Metrics: metrics,
 	}
 	if p.inbox != nil {
@@ -76,10 +77,19 @@ func newLogger(s *settings, w io.Writer) (*zap.Logger, error) {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
 }
 
+// withoutInbox reports whether nobody keeps which events were processed.
+func (p *program) withoutInbox() bool {
+	_, own := p.handler.(hook.Once)
+	return p.inbox == nil && !own
+}
+
 // parts are what is started, in this order, and closed in the other.
 func (p *program) parts() (all []part) {
 	if p.inbox != nil {
 		all = append(all, p.inbox)
+	}
+	if h, ok := p.handler.(part); ok {
+		all = append(all, h)
 	}
 	return append(all, p.source)
 }
@@ -91,7 +101,7 @@ func (p *program) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer srv.close()
-	if p.inbox == nil {
+	if p.withoutInbox() {
 		p.log.Warn("there is no inbox: copies of an event are processed too")
 	}
 	for _, part := range p.parts() {
@@ -120,7 +130,7 @@ func (p *program) run(ctx context.Context) (err error) {
 	if err := p.loop.Close(end); err != nil {
 		p.log.Warn("some events could not be handed back: the queue does it when the connection is gone", zap.Error(err))
 	}
-	if h, ok := p.handler.(interface{ Close(context.Context) error }); ok {
+	if h, ok := p.handler.(*forward.Handler); ok {
 		_ = h.Close(end) // idle connections
 	}
 	p.log.Info("stopped")

@@ -20,6 +20,7 @@ import (
 type settings struct {
 	queue, inbox     []string
 	forward          string
+	postgres, table  string
 	headers          []string
 	bearer, basic    string
 	timeout          time.Duration
@@ -34,14 +35,19 @@ type settings struct {
 	logLevel         string
 	json             bool
 
-	header http.Header // of headers
+	header http.Header   // of headers
+	lease  time.Duration // of a claim in the inbox; no flag, and 0 for the default, but for tests
 }
 
-const intro = `Takes events from a queue, and sends each to an HTTP service, once.
+const intro = `Takes events from a queue, and sends each to an HTTP service, or writes it into
+a table of PostgreSQL, once.
 
   hookgate-consumer --queue amqps://consumer@rabbitmq/hooks \
                     --forward https://crm.internal/hooks \
                     --inbox rediss://redis:6379/1
+
+  hookgate-consumer --queue amqps://consumer@rabbitmq/hooks \
+                    --postgres @/run/secrets/dsn --table hookgate.events
 
 A 2xx means that the event is processed; 400, 410, 413, 415 and 422 make it a
 dead letter at once; anything else is tried again, and is a dead letter after
@@ -52,10 +58,13 @@ The header Idempotency-Key is the event ID: a service that takes each once has
 each effect once. With any other, a crash may repeat an effect. The inbox keeps
 which events were processed, and drops their copies.
 
+PostgreSQL gets an event and the record that it was processed in one
+transaction: each exactly once, with no other inbox.
+
 Each flag can also be given in the environment: HOOKGATE_QUEUE for --queue,
 HOOKGATE_WORK_LIMIT for --work-limit. Several URLs are separated by white space
-there. @FILE for a URL stands for what is in the file, so that no password is in
-the list of processes.
+there. @FILE for a URL or a DSN stands for what is in the file, so that no
+password is in the list of processes.
 
 Flags:
 `
@@ -72,8 +81,10 @@ func flags(s *settings) *pflag.FlagSet {
 	f := pflag.NewFlagSet("hookgate-consumer", pflag.ContinueOnError)
 	f.SortFlags = false
 	f.StringArrayVar(&s.queue, "queue", nil, "`URL` of the queue, amqp[s]://[user[:password]@]host[:port][/vhost]; repeat it for the nodes of a cluster (required)")
-	f.StringVar(&s.forward, "forward", "", "`URL` where events are sent, or the word log, which logs a line an event and sends nothing (required)")
-	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db]; repeat it for the nodes of a cluster; or the word none, and copies are processed too (required)")
+	f.StringVar(&s.forward, "forward", "", "`URL` where events are sent, or the word log, which logs a line an event and sends nothing (this or --postgres is required)")
+	f.StringVar(&s.postgres, "postgres", "", "`DSN` of the database where events are written, postgres://user@host/database; a file is read for each new connection")
+	f.StringVar(&s.table, "table", "", "the `table` for --postgres, schema.table; the inbox is hookgate_inbox in the same schema")
+	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db]; repeat it for the nodes of a cluster; or the word none, and copies are processed too (required with --forward)")
 	f.DurationSliceVar(&s.retry, "retry", consumer.DefaultRetry(), "after which `times` a failed event is tried again, ascending")
 	f.IntVar(&s.concurrency, "concurrency", 8, "events that are processed at once")
 	f.IntVar(&s.prefetch, "prefetch", 32, "events that are taken from the queue and not settled yet")
@@ -156,9 +167,15 @@ func (s *settings) check() error {
 	switch {
 	case len(s.queue) == 0:
 		return errors.New("--queue is missing: the URL of the queue")
-	case s.forward == "":
-		return errors.New("--forward is missing: the URL where events are sent, or log")
-	case len(s.inbox) == 0:
+	case s.forward == "" && s.postgres == "":
+		return errors.New("--forward or --postgres is missing: where events go, the URL of a service, log, or the DSN of a database")
+	case s.forward != "" && s.postgres != "":
+		return errors.New("--forward and --postgres are both there: events go to one of them")
+	case s.postgres != "" && len(s.inbox) > 0:
+		return errors.New("--inbox is there: with --postgres the inbox is a table beside --table, in the same transaction")
+	case (s.postgres == "") != (s.table == ""):
+		return errors.New("--postgres and --table are needed together")
+	case s.postgres == "" && len(s.inbox) == 0:
 		return errors.New("--inbox is missing: the URL of a Redis, which keeps which events were processed. --inbox none does without, and processes copies of events too")
 	case s.concurrency < 1 || s.prefetch < 1:
 		return errors.New("--concurrency and --prefetch are at least 1")

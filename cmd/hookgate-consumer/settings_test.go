@@ -60,6 +60,15 @@ func TestAURLMayStandInAFile(t *testing.T) {
 	}
 }
 
+func TestTheDatabaseMayStandInTheEnvironment(t *testing.T) {
+	s, err := parse([]string{"--queue", "amqp://rabbit"}, environment(map[string]string{
+		"HOOKGATE_POSTGRES": "host=db user=hookgate_consumer", "HOOKGATE_TABLE": "hookgate.events",
+	}), os.Stdout)
+	if err != nil || s.postgres != "host=db user=hookgate_consumer" || s.table != "hookgate.events" {
+		t.Error(s, err)
+	}
+}
+
 func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
@@ -71,7 +80,14 @@ func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 		want string
 	}{
 		"no queue":                    {args: []string{"--forward", "log", "--inbox", "none"}, want: "--queue is missing"},
-		"no forward":                  {args: []string{"--queue", "amqp://rabbit", "--inbox", "none"}, want: "--forward is missing"},
+		"no forward":                  {args: []string{"--queue", "amqp://rabbit", "--inbox", "none"}, want: "--forward or --postgres is missing"},
+		"two handlers":                {args: with("--postgres", "postgres://u:hunter2@db/app", "--table", "a.b"), want: "both there"},
+		"an inbox too many":           {args: []string{"--queue", "amqp://r", "--postgres", "postgres://u:hunter2@db/app", "--table", "a.b", "--inbox", "redis://r"}, want: "with --postgres the inbox is a table"},
+		"no table":                    {args: []string{"--queue", "amqp://r", "--postgres", "postgres://u:hunter2@db/app"}, want: "needed together"},
+		"a table for nothing":         {args: with("--table", "a.b"), want: "needed together"},
+		"a table that is none":        {args: []string{"--queue", "amqp://r", "--postgres", "postgres://u:hunter2@db/app", "--table", "events"}, want: "write schema.table"},
+		"a DSN that is none":          {args: []string{"--queue", "amqp://r", "--postgres", "postgres://u:hunter2@db:port/app", "--table", "a.b"}, want: "--postgres: postgres: the DSN"},
+		"a DSN in no file":            {args: []string{"--queue", "amqp://r", "--postgres", "@/does/not/exist", "--table", "a.b"}, want: "no such file"},
 		"no inbox":                    {args: []string{"--queue", "amqp://rabbit", "--forward", "log"}, want: "--inbox none"},
 		"an unknown flag":             {args: with("--speed", "1"), want: "unknown flag"},
 		"an argument":                 {args: with("hunter2"), want: "no flags"},
@@ -116,7 +132,7 @@ func TestHelpNamesEveryFlagAndFits(t *testing.T) {
 		t.Error(code, stderr.String())
 	}
 	for _, text := range []string{
-		"--queue", "--forward", "--inbox", "--retry", "--concurrency", "--prefetch", "--work-limit", "--prefix", "--metrics", "--log-level", "--json",
+		"--queue", "--forward", "--inbox", "--postgres", "--table", "--retry", "--concurrency", "--prefetch", "--work-limit", "--prefix", "--metrics", "--log-level", "--json",
 		"HOOKGATE_QUEUE", "Idempotency-Key", "Exit codes", "inbox none", "5s,30s,2m0s,10m0s,1h0m0s,6h0m0s",
 	} {
 		if !strings.Contains(strings.ReplaceAll(stdout.String(), "word none", "inbox none"), text) {
