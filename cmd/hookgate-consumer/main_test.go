@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +19,8 @@ import (
 )
 
 // asProgram makes the test binary the program, so that a test can kill it:
-// "main" is the program itself, "poison" one whose handler dies of an event.
+// "main" is the program itself, "quick" one whose claims do not outlive it for
+// long, "poison" one whose handler dies of an event.
 const asProgram = "HOOKGATE_TEST_PROGRAM"
 
 // shared is the broker of all tests here. Each has names of its own in it, by a
@@ -34,6 +37,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(asProgram) {
 	case "main":
 		main()
+	case "quick":
+		quick()
 	case "poison":
 		poison()
 	}
@@ -65,6 +70,25 @@ func TestMain(m *testing.M) {
 
 // rabbit returns the shared broker.
 var rabbit func(t *testing.T) *servers.RabbitMQ
+
+// quick is the program, but that the claim of one that was killed ends soon.
+func quick() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	s, err := parse(os.Args[1:], os.LookupEnv, os.Stdout)
+	if err != nil {
+		panic(err)
+	}
+	s.lease = time.Second
+	p, err := newProgram(s, os.Stderr)
+	if err != nil {
+		panic(err)
+	}
+	if err := p.run(ctx); err != nil {
+		panic(err)
+	}
+	os.Exit(exitOK)
+}
 
 // poison is a consumer as somebody might write one, whose handler dies of the
 // event "poison".
@@ -123,6 +147,13 @@ func process(t *testing.T, as string, args ...string) *child {
 	t.Helper()
 	c := &child{cmd: exec.Command(os.Args[0], args...), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), asProgram+"="+as)
+	out := new(output)
+	c.cmd.Stderr = out
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -118,6 +118,13 @@ func (d *downstream) got() int {
 	return len(d.keys)
 }
 
+// times returns how often an event came.
+func (d *downstream) times(key string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.keys[key]
+}
+
 // deaf makes every answer the same, or with 0 as before.
 func (d *downstream) deaf(status int) {
 	d.mu.Lock()

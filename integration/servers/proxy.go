@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ type Proxy struct {
 	stalled  [2]bool // by direction
 	refusing bool
 	cut      bool // the next answer is to be cut
+	holdAt   []byte
 	latency  time.Duration
 	closed   bool
 }
@@ -36,6 +38,7 @@ const (
 type pair struct {
 	client, server net.Conn
 	armed          bool // a request has passed whose answer is to be cut
+	held           bool // the client has written what connections are held at
 }
 
 // NewProxy starts a proxy in front of a server.
@@ -73,18 +76,40 @@ func (p *Proxy) Latency(d time.Duration) { p.set(func() { p.latency = d }) }
 // answer comes, which is passed to nobody.
 func (p *Proxy) CutReply() { p.set(func() { p.cut = true }) }
 
+// HoldAt stalls a connection towards the server from where its client writes
+// the pattern: so a client can be killed between two of its steps.
+func (p *Proxy) HoldAt(pattern []byte) { p.set(func() { p.holdAt = pattern }) }
+
+// Held reports whether a connection is stalled by HoldAt.
+func (p *Proxy) Held() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.pairs {
+		if c.held {
+			return true
+		}
+	}
+	return false
+}
+
 // Resume ends all of the above. What was held up is passed on.
 func (p *Proxy) Resume() {
-	p.set(func() { p.stalled, p.refusing, p.cut, p.latency = [2]bool{}, false, false, 0 })
+	p.set(func() {
+		p.stalled, p.refusing, p.cut, p.latency, p.holdAt = [2]bool{}, false, false, 0, nil
+		for c := range p.pairs {
+			c.held = false
+		}
+	})
 }
 
 // Reset breaks all connections with a RST.
 func (p *Proxy) Reset() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.pairs {
-		c.reset()
-	}
+	p.set(func() {
+		for c := range p.pairs {
+			c.reset()
+			c.held = false
+		}
+	})
 }
 
 // Connections returns how many connections there are.
@@ -158,6 +183,9 @@ func (p *Proxy) pass(c *pair, direction int, from, to net.Conn) {
 			return
 		}
 		p.hold(direction)
+		if direction == up {
+			p.holdPair(c, buf[:n])
+		}
 		if p.cuts(c, direction) {
 			return
 		}
@@ -172,6 +200,16 @@ func (p *Proxy) hold(direction int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.stalled[direction] && !p.closed {
+		p.cond.Wait()
+	}
+}
+
+// holdPair waits from where the pattern of HoldAt was read.
+func (p *Proxy) holdPair(c *pair, read []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.held = c.held || len(p.holdAt) > 0 && bytes.Contains(read, p.holdAt)
+	for c.held && !p.closed {
 		p.cond.Wait()
 	}
 }
