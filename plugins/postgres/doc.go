@@ -1,5 +1,22 @@
-// Package postgres writes events into a table of PostgreSQL 12 or newer, each
-// exactly once: a hook.Handler that keeps its own inbox.
+// Package postgres uses PostgreSQL 12 or newer in two ways: a Store keeps claims
+// in it, for the edge or as an inbox, and a Handler writes events into a table,
+// each exactly once.
+//
+// # The store
+//
+// A claim is a row of hookgate.claims, which Migrate makes: pending under a
+// token and a lease, then committed. A claim is one statement, in one round
+// trip, and may be repeated after a lost answer. All times are the server's, so
+// that the clocks of several edges do not matter. Rows that have run out are
+// deleted in the background.
+//
+// At the edge a commit that was answered may be lost in a crash of the server
+// (synchronous_commit is off): that is a copy more, for the inbox. As an inbox
+// itself it must be Durable.
+//
+// # The handler
+//
+// A hook.Handler that keeps its own inbox.
 //
 // An event and the record that it was processed are one transaction. Of two
 // deliveries of an event one writes both, and the other finds the record,

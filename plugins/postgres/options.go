@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 )
 
@@ -75,29 +73,10 @@ func (o Options) withDefaults() (_ Options, table, inbox string, err error) {
 	return o, pgx.Identifier{schema, name}.Sanitize(), pgx.Identifier{schema, inboxName}.Sanitize(), nil
 }
 
-// config reads the DSN as it is now.
-func (o Options) config() (*pgxpool.Config, error) {
-	dsn, err := o.DSN()
-	if err != nil {
-		return nil, fmt.Errorf("postgres: the DSN cannot be read: %w", err)
+// connector says how the handler connects.
+func (o Options) connector() connector {
+	return connector{
+		dsn: o.DSN, connect: connectTimeout, statement: o.Timeout, lock: min(o.Timeout/2, lockTimeout),
+		most: o.Connections + 1, durable: true,
 	}
-	if strings.TrimSpace(dsn) == "" {
-		return nil, errors.New("postgres: the DSN is empty")
-	}
-	c, err := pgxpool.ParseConfig(dsn)
-	if err != nil { // it quotes the DSN
-		return nil, errors.New("postgres: the DSN is none, or names a file that cannot be read")
-	}
-	c.MaxConns, c.MinConns, c.MinIdleConns = int32(min(o.Connections, 10_000)+1), 0, 0
-	c.PingTimeout = connectTimeout
-	cc := c.ConnConfig
-	cc.ConnectTimeout = connectTimeout
-	limit := strconv.FormatInt(max(1, o.Timeout.Milliseconds()), 10)
-	cc.RuntimeParams["statement_timeout"] = limit
-	cc.RuntimeParams["idle_in_transaction_session_timeout"] = limit // of one whose client is gone
-	cc.RuntimeParams["lock_timeout"] = strconv.FormatInt(max(1, min(o.Timeout/2, lockTimeout).Milliseconds()), 10)
-	if cc.RuntimeParams["application_name"] == "" {
-		cc.RuntimeParams["application_name"] = "hookgate"
-	}
-	return c, nil
 }

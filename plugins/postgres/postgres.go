@@ -37,7 +37,7 @@ func New(opts Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := opts.config(); err != nil {
+	if _, err := opts.connector().config(); err != nil {
 		return nil, err
 	}
 	return &Handler{
@@ -59,37 +59,15 @@ func (h *Handler) Start() error {
 	if h.pool != nil {
 		return nil
 	}
-	c, err := h.opts.config()
-	if err != nil {
-		return err
-	}
-	c.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
-		now, err := h.opts.config()
-		if err == nil {
-			cc.Config = now.ConnConfig.Config
-		}
-		return err
-	}
-	c.AfterConnect = durable
 	ctx, stop := context.WithCancel(context.Background())
-	if h.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
+	pool, err := h.opts.connector().pool(ctx)
+	if err != nil {
 		stop()
-		return errors.New("postgres: no connections can be made")
+		return err
 	}
-	h.stop = stop
-	pool := h.pool
+	h.pool, h.stop = pool, stop
 	h.idle.Go(func() { h.tidy(ctx, pool) })
 	return nil
-}
-
-// durable sees to it that a commit that was answered outlives a crash, whatever
-// the database, the user or the DSN has set.
-func durable(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	_, err := conn.PgConn().Exec(ctx, "select set_config('synchronous_commit', 'on', false)"+
-		" where current_setting('synchronous_commit') = 'off'").ReadAll()
-	return err
 }
 
 // Close waits for the connections to be given back, and closes them.
