@@ -168,33 +168,43 @@ func TestAQueueThatIsNotToldHandsTheEventOutAgain(t *testing.T) {
 }
 
 func TestATierThatIsMissingIsReplacedByAnother(t *testing.T) {
-	inBubble(t, func(r *rig) {
-		r.src.q.trouble = nil
-		r.opts.Source = refusing{r.src}
-		r.on(func(context.Context, *hook.Event) error { return err503 })
-		r.queue.put(event("a"))
-		r.start(0)
-		r.want("history", r.queue.history(), []string{"later 30s"})
-		r.on(nil)
-	})
+	for _, why := range []error{hook.ErrRefused, hook.ErrUnavailable} { // found out now, or known before
+		t.Run(why.Error(), func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.src.q.trouble = nil
+				r.opts.Source = refusing{r.src, why}
+				r.on(func(context.Context, *hook.Event) error { return err503 })
+				r.queue.put(event("a"))
+				r.start(0)
+				r.want("history", r.queue.history(), []string{"later 30s"})
+				r.on(nil)
+			})
+		})
+	}
 }
 
 // refusing is a source whose first tier is missing.
-type refusing struct{ *source }
+type refusing struct {
+	*source
+	why error
+}
 
 func (s refusing) Receive(ctx context.Context) (hook.Delivery, error) {
 	d, err := s.source.Receive(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return refusingDelivery{d}, nil
+	return refusingDelivery{d, s.why}, nil
 }
 
-type refusingDelivery struct{ hook.Delivery }
+type refusingDelivery struct {
+	hook.Delivery
+	why error
+}
 
 func (d refusingDelivery) Later(ctx context.Context, after time.Duration, f *hook.Fault) error {
 	if after == 5*time.Second {
-		return fmt.Errorf("%w: no route", hook.ErrRefused)
+		return fmt.Errorf("%w: no route", d.why)
 	}
 	return d.Delivery.Later(ctx, after, f)
 }

@@ -39,11 +39,13 @@ func (c *Consumer) settle(d hook.Delivery, ev *hook.Event, v verdict) {
 	c.returnTo(ctx, d, ev)
 }
 
-// later puts an event into its tier. Where that refuses it, as when it is
-// missing, another is better than no pause at all.
+// later puts an event into its tier. Where that does not take it, as when it is
+// missing, another is better than no pause at all: handed back, the event would
+// come again at once, and a queue that counts it would take it for poison.
+// Where the queue takes nothing at all, the others say so without delay.
 func (c *Consumer) later(ctx context.Context, d hook.Delivery, v verdict) error {
 	err := d.Later(ctx, v.after, v.fault)
-	if !errors.Is(err, hook.ErrRefused) {
+	if !errors.Is(err, hook.ErrRefused) && !errors.Is(err, hook.ErrUnavailable) {
 		return err
 	}
 	for _, longer := range []bool{true, false} {
@@ -52,7 +54,7 @@ func (c *Consumer) later(ctx context.Context, d hook.Delivery, v verdict) error 
 				continue
 			}
 			if d.Later(ctx, after, v.fault) == nil {
-				c.logger.Warn("a retry tier refuses events; another was used", zap.Duration("tier", v.after), zap.Duration("used", after), zap.Error(err))
+				c.logger.Warn("a retry tier takes no events; another was used", zap.Duration("tier", v.after), zap.Duration("used", after), zap.Error(err))
 				return nil
 			}
 		}
@@ -64,7 +66,7 @@ func (c *Consumer) later(ctx context.Context, d hook.Delivery, v verdict) error 
 // come back before, through the first tier, because a queue counts what is
 // returned and takes what is returned too often for poison.
 func (c *Consumer) giveBack(ctx context.Context, d hook.Delivery, ev *hook.Event) {
-	if d.Redeliveries() > 0 && d.Later(ctx, c.opts.Retry[0], nil) == nil {
+	if d.Redeliveries() > 0 && c.later(ctx, d, verdict{after: c.opts.Retry[0]}) == nil {
 		return
 	}
 	c.returnTo(ctx, d, ev)

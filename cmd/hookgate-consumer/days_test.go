@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestACredentialThatHasExpiredCostsNoEvent(t *testing.T) {
 	broker, redis := rabbit(t), servers.StartRedis(t)
 	t.Parallel()
 	q := publisher(t, broker, "expired")
-	d := &downstream{keys: map[string]int{}, answer: always(http.StatusOK)}
+	d := newDownstream()
 	d.deaf(http.StatusUnauthorized)
 	down := httptest.NewServer(d)
 	t.Cleanup(down.Close)
@@ -52,7 +53,7 @@ func TestACredentialThatHasExpiredCostsNoEvent(t *testing.T) {
 	eventually(t, "the outage is seen", func() bool {
 		return out.field("the downstream counts as down: one event at a time is tried until one succeeds", "status") == "401"
 	})
-	time.Sleep(5 * time.Second) // longer than all tiers together
+	eventually(t, "it has tried for longer than all tiers together", func() bool { return out.count("event failed") >= 8 })
 	if n := dead(t, q); n != 0 {
 		t.Errorf("%d dead letters", n)
 	}
@@ -68,51 +69,11 @@ func TestACredentialThatHasExpiredCostsNoEvent(t *testing.T) {
 	}
 }
 
-func TestAConsumerThatIsKilledUnderLoadLosesNothing(t *testing.T) {
-	broker, redis := rabbit(t), servers.StartRedis(t)
-	t.Parallel()
-	q := publisher(t, broker, "killed")
-	d := &downstream{keys: map[string]int{}, answer: always(http.StatusOK)}
-	down := httptest.NewServer(d)
-	t.Cleanup(down.Close)
-	const events = 3000
-	publishing := make(chan struct{})
-	go func() { defer close(publishing); publishAll(t, q, "k", events) }()
-	args := []string{"--queue", broker.URL(), "--inbox", "redis://" + redis.Addr, "--forward", down.URL, "--prefix", "killed", "--retry", "1s,2s"}
-	for i := range 10 {
-		p := process(t, "main", args...)
-		before := d.got()
-		eventually(t, "some have come", func() bool { return d.got() > before || d.got() == events })
-		time.Sleep(time.Duration(i*20) * time.Millisecond)
-		signal := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}[i%2]
-		err := p.end(signal)
-		if signal == syscall.SIGTERM && err != nil {
-			t.Errorf("SIGTERM: %v", err)
-		}
-	}
-	<-publishing
-	process(t, "main", args...)
-	eventually(t, "all have come", func() bool { return d.got() == events })
-	eventually(t, "nothing is left", func() bool {
-		n, err := q.Counts(context.Background())
-		return err == nil && n.Ready == 0 && n.Dead == 0
-	})
-	// The downstream takes each key once. More than the concurrency may not
-	// have come again for each kill.
-	again := 0
-	for _, n := range d.keys {
-		again += n - 1
-	}
-	if again > 5*8 {
-		t.Errorf("%d came again", again)
-	}
-}
-
 func TestAPoisonMessageTakesNobodyWithIt(t *testing.T) {
 	broker, redis := rabbit(t), servers.StartRedis(t)
 	t.Parallel()
 	q := publisher(t, broker, "poison")
-	d := &downstream{keys: map[string]int{}, answer: always(http.StatusOK)}
+	d := newDownstream()
 	down := httptest.NewServer(d)
 	t.Cleanup(down.Close)
 	args := []string{"--queue", broker.URL(), "--inbox", "redis://" + redis.Addr, "--forward", down.URL, "--prefix", "poison"}
@@ -151,5 +112,52 @@ func TestAPoisonMessageTakesNobodyWithIt(t *testing.T) {
 	}
 	if len(letters) != 1 {
 		t.Errorf("%d dead letters", len(letters))
+	}
+}
+
+func TestADownstreamThatIsDownForLongGetsAllEventsAfterwards(t *testing.T) {
+	broker, redis := rabbit(t), servers.StartRedis(t)
+	t.Parallel()
+	q := publisher(t, broker, "down")
+	d := newDownstream()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody answers there yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	const events = 5000
+	publishAll(t, q, "d", events)
+	args := append([]string{"--queue", broker.URL(), "--inbox", "redis://" + redis.Addr, "--forward", "http://" + addr, "--prefix", "down", "--metrics", "127.0.0.1:0"}, short...)
+	out, _ := begin(t, nil, args...)
+	eventually(t, "the outage is seen", func() bool {
+		return out.field("the downstream counts as down: one event at a time is tried until one succeeds", "fault") != ""
+	})
+	base := "http://" + out.field("answering /metrics, /healthz and /readyz", "address")
+	has := func(line string) bool { _, text := get(t, base+"/metrics"); return strings.Contains(text, line+"\n") }
+	if !has(`hookgate_consumer_outage{part="downstream"} 1`) {
+		t.Error("no metric says so")
+	}
+	eventually(t, "it has tried for longer than all tiers together", func() bool { return out.count("event failed") >= 8 })
+	if left, dead := waiting(t, broker, "down"), dead(t, q); dead != 0 || left < events-1 {
+		t.Errorf("%d wait and %d are dead letters in the outage", left, dead)
+	}
+
+	if l, err = net.Listen("tcp", addr); err != nil {
+		t.Fatal(err)
+	}
+	down := &httptest.Server{Listener: l, Config: &http.Server{Handler: d}}
+	down.Start()
+	t.Cleanup(down.Close)
+	eventually(t, "all have come", func() bool { return d.got() == events })
+	eventually(t, "nothing is left", func() bool { return waiting(t, broker, "down") == 0 })
+	if n := dead(t, q); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+	if again := d.again(); again != 0 {
+		t.Errorf("%d came again", again)
+	}
+	if !has(`hookgate_consumer_outage{part="downstream"} 0`) {
+		t.Error("no metric says that it is over")
 	}
 }

@@ -47,6 +47,12 @@ func (o *output) field(msg, name string) string {
 	return ""
 }
 
+// results returns how many attempts had a result.
+func (o *output) results(r string) int { return strings.Count(o.String(), `"result":"`+r+`"`) }
+
+// count returns how many log lines have a message.
+func (o *output) count(msg string) int { return strings.Count(o.String(), `"msg":"`+msg+`"`) }
+
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
@@ -94,6 +100,12 @@ type downstream struct {
 	keys   map[string]int
 	answer func(key string, attempt int) int
 	only   int
+	slow   time.Duration // that it takes to answer
+}
+
+// newDownstream returns one that is well.
+func newDownstream() *downstream {
+	return &downstream{keys: map[string]int{}, answer: always(http.StatusOK)}
 }
 
 func always(status int) func(string, int) int { return func(string, int) int { return status } }
@@ -108,6 +120,9 @@ func (d *downstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = d.answer(key, d.keys[key])
 	}
 	d.mu.Unlock()
+	if d.slow > 0 {
+		time.Sleep(d.slow)
+	}
 	w.WriteHeader(status)
 }
 
@@ -116,6 +131,16 @@ func (d *downstream) got() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.keys)
+}
+
+// again returns how many requests were not the first for their event.
+func (d *downstream) again() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, times := range d.keys {
+		n += times - 1
+	}
+	return n
 }
 
 // times returns how often an event came.
