@@ -23,6 +23,7 @@ const (
 	CodeUnauthorized         Code = "unauthorized"
 	CodeStale                Code = "stale"
 	CodeTooEarly             Code = "too_early"
+	CodeTooManyRefused       Code = "too_many_refused"
 	CodeInFlight             Code = "in_flight"
 	CodeStoreUnavailable     Code = "store_unavailable"
 	CodeQueueUnavailable     Code = "queue_unavailable"

@@ -45,6 +45,7 @@ var noEffect = map[hook.Code]bool{
 	hook.CodeUnauthorized:         true,
 	hook.CodeStale:                true,
 	hook.CodeTooEarly:             true,
+	hook.CodeTooManyRefused:       true,
 	hook.CodeInFlight:             true,
 	hook.CodeStoreUnavailable:     true,
 	hook.CodeQueueUnavailable:     true,

@@ -18,6 +18,7 @@ func init() {
 //	fail_fast [<matcher>] [<budget>] {
 //		name          <hook>
 //		max_in_flight <count>
+//		max_refused   <count>/s | off
 //	}
 func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	f := new(Handler)
@@ -40,6 +41,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return parse.Block(d, map[string]parse.Func{
 		"name":          parse.Name(&h.Hook),
 		"max_in_flight": parse.Count(&h.MaxInFlight),
+		"max_refused":   parse.Rate(&h.MaxRefused),
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/caddymodule/request"
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
@@ -31,6 +31,15 @@ const (
 	// minBudget leaves something beside the margin.
 	minBudget = 50 * time.Millisecond
 
+	// patience is how long the answer to a request that is shed waits for the
+	// body at most: what has arrived is read over, and what has not is not worth
+	// more.
+	patience = 100 * time.Millisecond
+
+	// DefaultMaxRefused is how many refused requests a second an address may
+	// have where nothing is set.
+	DefaultMaxRefused = 10
+
 	// writeSlack is how much later than the budget a sender must have read
 	// the answer.
 	writeSlack = time.Second
@@ -46,10 +55,26 @@ func init() {
 // belongs first, so that its clock starts with the request, and it is not for
 // streams.
 //
+// Under overload a request is refused before its body is read, where there are
+// max_in_flight already, or where the work ahead of it would take more than
+// three quarters of its budget: as many as there are, in the pace in which the
+// last ones got done. Requests count as work once webhook_auth or
+// webhook_validate has their body, and 16 at once are always let in.
+//
+// An address that has had max_refused requests a second refused, and ten
+// seconds' worth of them at once, gets 429 for each further one that is refused,
+// in place of the code that it would have had. A request that is good passes,
+// whatever its address has done: a sender's addresses are shared by all its
+// customers.
+//
 // At the deadline the answer is 504 with the code deadline_exceeded, or
 // outcome_unknown where the handlers behind it do not tell that nothing
-// happened. Over the limit it is 503 with the code overloaded. Both are errors: webhook_problem in the
-// error route answers them.
+// happened. Under overload it is 503 overloaded, over max_refused 429
+// too_many_refused. All are errors: webhook_problem in the error route answers
+// them.
+//
+// After an HTTP/1.0 request, and a chunked one that may have come through a
+// proxy, the connection is closed: where such a request ends may be in dispute.
 type Handler struct {
 	// The name of the hook, for metrics and logs. Default: default.
 	Hook string `json:"hook,omitempty"`
@@ -61,9 +86,14 @@ type Handler struct {
 	// How many requests are worked on at once. Default: no limit.
 	MaxInFlight int `json:"max_in_flight,omitempty"`
 
+	// How many requests a second of one address, an IPv6 /64 being one, may be
+	// refused before the answer is 429; -1: any number. Default: 10.
+	MaxRefused int `json:"max_refused,omitempty"`
+
 	recorder *telemetry.Recorder
 	gauge    prometheus.Gauge
-	inFlight atomic.Int64
+	load     load
+	refused  *refusals // nil: any number
 }
 
 // CaddyModule returns the Caddy module information.
@@ -86,6 +116,14 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	h.gauge = h.recorder.InFlight(h.Hook)
+	now := time.Now()
+	h.load.epoch = now
+	if h.MaxRefused == 0 {
+		h.MaxRefused = DefaultMaxRefused
+	}
+	if h.MaxRefused > 0 {
+		h.refused = newRefusals(h.MaxRefused, now)
+	}
 	return nil
 }
 
@@ -96,6 +134,9 @@ func (h *Handler) Validate() error {
 	}
 	if h.MaxInFlight < 0 {
 		return fmt.Errorf("fail_fast: max_in_flight is negative")
+	}
+	if h.MaxRefused < -1 || h.MaxRefused > parse.MaxRate {
+		return fmt.Errorf("fail_fast: max_refused is a number a second of at most %d, or -1", parse.MaxRate)
 	}
 	if !hook.ValidName(h.Hook) {
 		return fmt.Errorf("fail_fast: %q cannot name a hook", h.Hook)
@@ -121,19 +162,94 @@ func (errBudget) Unwrap() error { return context.DeadlineExceeded }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	st := request.Join(r, h.recorder, h.Hook)
 	deadline := st.Start.Add(time.Duration(h.Budget))
-	h.arm(w, r, deadline)
+	closeAmbiguous(w, r)
 
 	h.gauge.Inc()
 	defer h.gauge.Dec()
-	defer h.inFlight.Add(-1)
-	if n := h.inFlight.Add(1); h.MaxInFlight > 0 && n > int64(h.MaxInFlight) {
-		return problem.Error(&hook.Error{Code: hook.CodeOverloaded})
+	defer h.load.leave()
+	n := h.load.enter()
+	if err := h.shed(n, st.Start); err != nil {
+		h.arm(w, r, st.Start.Add(min(patience, time.Duration(h.Budget))))
+		return problem.Error(err)
+	}
+	h.arm(w, r, deadline)
+	if hasBody(r) {
+		st.Reading(&h.load.reading)
+		defer st.Arrived()
 	}
 
 	ctx, cancel := context.WithDeadlineCause(r.Context(), deadline.Add(-margin), errBudget{})
 	defer cancel()
-	err := next.ServeHTTP(w, r.WithContext(ctx))
-	return late(ctx, err)
+	err := late(ctx, next.ServeHTTP(w, r.WithContext(ctx)))
+	if h.load.busy() {
+		if done, tells := telling(ctx, st, err); tells {
+			h.load.learn(done, time.Now())
+		}
+	}
+	return h.tooMany(r, err)
+}
+
+// shed refuses the nth request at once where there are too many.
+func (h *Handler) shed(n int64, now time.Time) error {
+	if h.MaxInFlight > 0 && n > int64(h.MaxInFlight) {
+		h.recorder.Shed(h.Hook, telemetry.ShedInFlight)
+		return &hook.Error{Code: hook.CodeOverloaded}
+	}
+	// The rest is for those who were let in and take longer than thought.
+	if within := (time.Duration(h.Budget) - margin) / 4 * 3; !h.load.fits(n, within, now) {
+		h.recorder.Shed(h.Hook, telemetry.ShedBudget)
+		return &hook.Error{Code: hook.CodeOverloaded, Detail: "the requests before this one need all of its time; send it again with the same ID"}
+	}
+	return nil
+}
+
+// telling reports whether a request says how fast work gets done, and how many
+// are done with it: one that went all the way, and none where its time was over
+// on the way. An error before that, such as that of a store which is down, may
+// be ever so quick and says nothing; and a body that comes slowly is its
+// sender's work.
+func telling(ctx context.Context, st *request.State, err error) (done int64, tells bool) {
+	if err == nil {
+		return 1, st.Outcome != string(hook.OutcomeRefused)
+	}
+	return 0, errors.Is(context.Cause(ctx), errBudget{}) && !st.BodyFailed()
+}
+
+// counted are the refusals that are a sender's fault. Early data is none, nor is
+// a conflict: it has come all the way, with good credentials.
+var counted = map[hook.Code]bool{
+	hook.CodeUnsupportedMediaType: true,
+	hook.CodeInvalidJSON:          true,
+	hook.CodeMissingEventID:       true,
+	hook.CodeContractViolation:    true,
+	hook.CodeBodyTooLarge:         true,
+	hook.CodeMethodNotAllowed:     true,
+	hook.CodeForbidden:            true,
+	hook.CodeUnauthorized:         true,
+	hook.CodeStale:                true,
+}
+
+// tooMany takes the place of a refusal where the sender's address has had too
+// many. It looks at the end and not before: only then is it known that the
+// request is none that should have passed.
+func (h *Handler) tooMany(r *http.Request, err error) error {
+	if err == nil || h.refused == nil {
+		return err
+	}
+	code := problem.CodeOf(err)
+	if !counted[code] {
+		return err
+	}
+	wait, ok := h.refused.take(request.ClientIP(r), time.Now())
+	if ok {
+		return err
+	}
+	return problem.Error(&hook.Error{
+		Code:       hook.CodeTooManyRefused,
+		Detail:     "too many requests from this address were refused; this one is refused too: " + string(code),
+		RetryAfter: wait,
+		Err:        err,
+	})
 }
 
 // arm bounds the reading of the body and the writing of the answer. A read
@@ -143,10 +259,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // waits for the rest of a body that was answered unread.
 func (h *Handler) arm(w http.ResponseWriter, r *http.Request, deadline time.Time) {
 	rc := http.NewResponseController(w)
-	if r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
+	if hasBody(r) {
 		_ = rc.SetReadDeadline(deadline) // not supported: the context still ends the work
 	}
 	_ = rc.SetWriteDeadline(deadline.Add(writeSlack))
+}
+
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
 // late gives an error that our deadline caused its code. What knows its code

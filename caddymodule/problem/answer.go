@@ -68,6 +68,10 @@ var answers = map[hook.Code]answer{
 		status: http.StatusTooEarly, title: "Too Early",
 		detail: "send it again once the TLS handshake is complete",
 	},
+	hook.CodeTooManyRefused: {
+		status: http.StatusTooManyRequests, title: "Too many refused requests", retryAfter: time.Second,
+		detail: "too many requests from this address were refused; mend them before you send more",
+	},
 	hook.CodeInFlight: {
 		status: http.StatusServiceUnavailable, title: "In flight", retryAfter: time.Second,
 		detail: "the first copy of this event is still being taken; send it again with the same ID",
@@ -131,6 +135,26 @@ func statusOf(err error) int {
 		return http.StatusGatewayTimeout
 	}
 	return answers[code].status
+}
+
+// CodeOf returns the code that an error is answered with, and "" where it is
+// another module's and none fits.
+func CodeOf(err error) hook.Code {
+	code, _ := resolve(err)
+	return code
+}
+
+// resolve returns the code and the status of an error.
+func resolve(err error) (hook.Code, int) {
+	_, isOurs := errors.AsType[*hook.Error](err)
+	he, isHandlerError := errors.AsType[caddyhttp.HandlerError](err)
+	switch {
+	case isOurs || !isHandlerError:
+		return hook.CodeOf(err), statusOf(err)
+	case he.StatusCode < 400 || he.StatusCode > 599:
+		return hook.CodeInternal, http.StatusInternalServerError
+	}
+	return codeOf(he), he.StatusCode
 }
 
 // codeOf gives the errors of other modules a code where one fits. The method

@@ -113,7 +113,7 @@ func setForCode(header http.Header, r *http.Request, code hook.Code, err error) 
 			challenge = e.Challenge
 		}
 		header.Set("WWW-Authenticate", challenge)
-	case hook.CodeForbidden:
+	case hook.CodeForbidden, hook.CodeTooManyRefused:
 		// An outsider's body is not worth the wait for the rest of it. On
 		// HTTP/2 the same would end the connection of others, and towards a
 		// trusted proxy as well.
@@ -126,18 +126,10 @@ func setForCode(header http.Header, r *http.Request, code hook.Code, err error) 
 // describe makes the document for an error, and says when to come back.
 func describe(err error) (document, time.Duration) {
 	var doc document
-	he, isHandlerError := errors.AsType[caddyhttp.HandlerError](err)
-	e, isOurs := errors.AsType[*hook.Error](err)
-	switch {
-	case isOurs || !isHandlerError:
-		doc.Code, doc.Status = hook.CodeOf(err), statusOf(err)
-	default:
-		doc.Code, doc.Status = codeOf(he), he.StatusCode
-		if doc.Status < 400 || doc.Status > 599 {
-			doc.Code, doc.Status = hook.CodeInternal, http.StatusInternalServerError
-		}
+	doc.Code, doc.Status = resolve(err)
+	if he, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
+		doc.Instance = he.ID
 	}
-	doc.Instance = he.ID
 
 	a, known := answers[doc.Code]
 	if !known {
@@ -151,7 +143,7 @@ func describe(err error) (document, time.Duration) {
 		doc.Error = a.title
 	}
 	retryAfter := a.retryAfter
-	if isOurs {
+	if e, ok := errors.AsType[*hook.Error](err); ok {
 		if e.Detail != "" {
 			doc.Detail = e.Detail
 		}

@@ -25,7 +25,7 @@ var sendersFault = map[hook.Code]bool{
 	hook.CodeUnsupportedMediaType: true, hook.CodeInvalidJSON: true, hook.CodeMissingEventID: true,
 	hook.CodeContractViolation: true, hook.CodeConflict: true, hook.CodeBodyTooLarge: true,
 	hook.CodeMethodNotAllowed: true, hook.CodeForbidden: true, hook.CodeUnauthorized: true,
-	hook.CodeStale: true, hook.CodeTooEarly: true,
+	hook.CodeStale: true, hook.CodeTooEarly: true, hook.CodeTooManyRefused: true,
 }
 
 func TestEveryCodeHasAnAnswerAndAParagraph(t *testing.T) {
@@ -40,7 +40,7 @@ func TestEveryCodeHasAnAnswerAndAParagraph(t *testing.T) {
 		if ours := a.status >= 500; ours == sendersFault[code] {
 			t.Errorf("%s is answered %d", code, a.status)
 		}
-		if (a.retryAfter > 0) != (a.status >= 500) {
+		if (a.retryAfter > 0) != (a.status >= 500 || a.status == http.StatusTooManyRequests) {
 			t.Errorf("%s is answered %d with Retry-After %s", code, a.status, a.retryAfter)
 		}
 		if !strings.Contains(string(docs), "\n### "+string(code)+"\n") {
@@ -124,7 +124,6 @@ func TestHeadersBelongToTheirCodes(t *testing.T) {
 	if w, _ := answered(t, &hook.Error{Code: hook.CodeUnauthorized, Challenge: `X realm="y"`}, nil); w.Header().Get("WWW-Authenticate") != `X realm="y"` {
 		t.Error("the challenge is lost")
 	}
-	forbidden := &hook.Error{Code: hook.CodeForbidden}
 	for name, tc := range map[string]struct {
 		change func(*http.Request)
 		want   string
@@ -133,8 +132,10 @@ func TestHeadersBelongToTheirCodes(t *testing.T) {
 		"on HTTP/2":          {func(r *http.Request) { r.ProtoMajor = 2 }, ""},
 		"to a trusted proxy": {func(r *http.Request) { caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, true) }, ""},
 	} {
-		if w, _ := answered(t, forbidden, tc.change); w.Header().Get("Connection") != tc.want {
-			t.Errorf("%s: Connection is %q", name, w.Header().Get("Connection"))
+		for _, code := range []hook.Code{hook.CodeForbidden, hook.CodeTooManyRefused} {
+			if w, _ := answered(t, &hook.Error{Code: code}, tc.change); w.Header().Get("Connection") != tc.want {
+				t.Errorf("%s %s: Connection is %q", code, name, w.Header().Get("Connection"))
+			}
 		}
 	}
 }

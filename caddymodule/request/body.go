@@ -46,6 +46,7 @@ func Body(r *http.Request, limit int64) ([]byte, error) {
 		st.body.read = true
 		st.body.bytes, st.body.err = readAll(r, limit)
 		st.Took(telemetry.StageBody, time.Since(begin))
+		st.Arrived()
 	}
 	if st.body.err != nil {
 		return nil, st.body.err

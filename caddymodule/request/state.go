@@ -5,6 +5,7 @@ package request
 import (
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,6 +28,7 @@ type State struct {
 	Outcome string        // set once the answer is known
 	body    body          // see Body
 	took    stageDuration // see Took
+	reading *atomic.Int64 // see Reading
 
 	recorder *telemetry.Recorder
 }
@@ -61,6 +63,26 @@ func Join(r *http.Request, rec *telemetry.Recorder, hookName string) *State {
 
 // Took adds to the time spent in a stage.
 func (st *State) Took(s telemetry.Stage, d time.Duration) { st.took[s] += d }
+
+// Reading counts the request in a counter until its body has arrived, or Arrived
+// is called.
+func (st *State) Reading(counter *atomic.Int64) {
+	if st.reading == nil {
+		st.reading = counter
+		counter.Add(1)
+	}
+}
+
+// Arrived counts the request out again.
+func (st *State) Arrived() {
+	if st.reading != nil {
+		st.reading.Add(-1)
+		st.reading = nil
+	}
+}
+
+// BodyFailed reports whether the body was asked for and did not arrive whole.
+func (st *State) BodyFailed() bool { return st.body.err != nil }
 
 // Taken records that the request gets a 2xx.
 func (st *State) Taken(r *http.Request, outcome hook.Outcome, status int) {

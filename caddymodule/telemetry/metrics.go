@@ -38,8 +38,15 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	stages   *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
+	shed     *prometheus.CounterVec
 	dropped  prometheus.Counter
 }
+
+// Why requests were shed. Reasons are metric labels: the set is closed.
+const (
+	ShedInFlight = "max_in_flight" // too many at once
+	ShedBudget   = "budget"        // the work ahead would take longer than there is time
+)
 
 var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .2, .3, .4, .5, .6, 1, 5, 30}
 
@@ -63,6 +70,10 @@ var metrics = sync.OnceValue(func() *Metrics {
 			Name: "hookgate_requests_in_flight",
 			Help: "Requests being worked on, by hook.",
 		}, []string{"hook"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hookgate_requests_shed_total",
+			Help: "Requests refused unread because of overload, by hook and reason (max_in_flight, budget).",
+		}, []string{"hook", "reason"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hookgate_log_lines_dropped_total",
 			Help: "Log lines left out to thin a flood.",
@@ -72,7 +83,7 @@ var metrics = sync.OnceValue(func() *Metrics {
 
 // collectors returns all of them.
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.stages, m.inFlight, m.dropped}
+	return []prometheus.Collector{m.requests, m.duration, m.stages, m.inFlight, m.shed, m.dropped}
 }
 
 // Register puts collectors into the registry of a config. One that is there

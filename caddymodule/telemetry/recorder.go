@@ -50,6 +50,11 @@ func (rec *Recorder) InFlight(hookName string) prometheus.Gauge {
 	return rec.metrics.inFlight.WithLabelValues(hookName)
 }
 
+// Shed counts a request that was refused because of overload.
+func (rec *Recorder) Shed(hookName, reason string) {
+	rec.metrics.shed.WithLabelValues(hookName, reason).Inc()
+}
+
 // Request is what is recorded of one.
 type Request struct {
 	Hook    string

@@ -33,6 +33,7 @@ func init() {
 //		timeout               <duration>
 //		max_body              <size>
 //		max_in_flight         <count>
+//		max_refused           <count>/s | off
 //		ttl                   <duration>
 //		on_contract_violation park | reject
 //		on_conflict           park | reject
@@ -48,7 +49,7 @@ func init() {
 // several times: every line must pass.
 //
 // Defaults: the name of the contract, private_ranges, no auth, the contract
-// pe-action-map, 500ms, 64KiB, 512, 48h, park, park, and reject (publish for
+// pe-action-map, 500ms, 64KiB, 512, 10/s, 48h, park, park, and reject (publish for
 // the source data-action, which never sends again).
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's own name
@@ -87,6 +88,7 @@ func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
 		"timeout":               c.parseTimeout,
 		"max_body":              parse.Size(&c.validate.MaxBody),
 		"max_in_flight":         parse.Count(&c.maxInFlight),
+		"max_refused":           parse.Rate(&c.maxRefused),
 		"ttl":                   parse.Time(&c.publish.TTL),
 		"on_contract_violation": parse.Word(&c.validate.OnContractViolation, validate.Park, validate.Reject),
 		"on_conflict":           parse.Word(&c.publish.OnConflict, publish.Park, publish.Reject),

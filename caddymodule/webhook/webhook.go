@@ -44,6 +44,7 @@ type hookConfig struct {
 	publish        publish.Handler
 	timeout        caddy.Duration
 	maxInFlight    int
+	maxRefused     int // a second and address; 0: fail_fast's default, -1: any
 	contractIsNone bool
 }
 
@@ -93,7 +94,7 @@ func (c *hookConfig) stages() *caddyhttp.Subroute {
 	}
 
 	routes := caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
-		handle(&failfast.Handler{Hook: c.name, Budget: c.timeout, MaxInFlight: c.maxInFlight}, "fail_fast"),
+		handle(&failfast.Handler{Hook: c.name, Budget: c.timeout, MaxInFlight: c.maxInFlight, MaxRefused: c.maxRefused}, "fail_fast"),
 	}}}
 	if !c.allowAny {
 		routes = append(routes, caddyhttp.Route{

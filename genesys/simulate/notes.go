@@ -90,7 +90,7 @@ func hint(status int, code string) string {
 	case code == string(hook.CodeInFlight):
 		return "the first copy was still being taken, which is fine"
 	case code == string(hook.CodeOverloaded):
-		return "the hook's max_in_flight was reached"
+		return "the hook had more to do than it can in time, or max_in_flight was reached"
 	case status/100 == 3:
 		return "a hook must answer itself, and not redirect"
 	}

@@ -116,6 +116,30 @@ func Count(p *int) Func {
 	}
 }
 
+// MaxRate is the highest that Rate reads.
+const MaxRate = 1_000_000
+
+// Rate reads a number a second, such as 10/s, or off, which is -1.
+func Rate(p *int) Func {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if !d.NextArg() {
+			return d.Errf("%s: a rate is missing", name)
+		}
+		if d.Val() == "off" {
+			*p = -1
+			return nil
+		}
+		count, perSecond := strings.CutSuffix(d.Val(), "/s")
+		n, err := strconv.ParseUint(count, 10, 32)
+		if !perSecond || err != nil || n < 1 || n > MaxRate {
+			return d.Errf("%s: %q is not a rate such as 10/s, nor off", name, d.Val())
+		}
+		*p = int(n)
+		return nil
+	}
+}
+
 // Size reads a number of bytes, such as 64KiB.
 func Size(p *int64) Func {
 	return func(d *caddyfile.Dispenser) error {
