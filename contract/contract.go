@@ -2,9 +2,9 @@
 // and fingerprint, and against the shape that a hook expects.
 //
 // A contract is a JSON Schema (draft 2020-12) with a manifest in its top-level
-// member x-hookgate, which says where the event ID is and which members change
-// between two deliveries of one event. Schemas are open: what they do not name,
-// passes.
+// member x-hookgate, which says where the event ID is, which members change
+// between two deliveries of one event, and what may be mended. Schemas are open:
+// what they do not name, passes, and is reported as drift.
 //
 // No error and no violation holds a value or a member name of a body: names in
 // them come from the contract or from the configuration.
@@ -50,6 +50,9 @@ func Parse(name string, data []byte) (*Contract, error) {
 	if c.schema, err = compile(data, c.declared); err != nil {
 		return nil, fmt.Errorf("contract %s: %w", name, err)
 	}
+	if err := c.manifest.checkTypes(c.schema); err != nil {
+		return nil, fmt.Errorf("contract %s: %w", name, err)
+	}
 	c.quick = newQuick(c.schema)
 	return c, nil
 }
@@ -64,3 +67,6 @@ func (c *Contract) ID() string {
 	}
 	return fmt.Sprintf("%s/%d", c.manifest.Name, c.manifest.Version)
 }
+
+// HasTimestamp reports whether the contract says where the time of an event is.
+func (c *Contract) HasTimestamp() bool { return len(c.manifest.timestamps) > 0 }

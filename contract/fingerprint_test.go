@@ -147,7 +147,7 @@ func TestNothingKeepsABodyOnceItWasRead(t *testing.T) {
 				t.Fatalf("%s is still there", name)
 			}
 		}
-		if w.text != "" || w.timestamp != "" || w.ids[0] != (found{}) {
+		if w.text != "" || w.timestamps[0] != (found{}) || w.ids[0] != (found{}) {
 			t.Errorf("%s: parts are still there", name)
 		}
 	}
@@ -175,7 +175,7 @@ func TestTheTimestampIsReadAsRFC3339(t *testing.T) {
 		{"a leap second elsewhere", `"2017-01-01T00:59:60+01:00"`, utc("2017-01-01T00:00:00Z")},
 		{"a leap second at the wrong time", `"2016-12-31T22:59:60Z"`, time.Time{}},
 		{"a second too many", `"2016-12-31T23:59:61Z"`, time.Time{}},
-		{"without a zone", `"2024-05-14T18:32:11"`, time.Time{}},
+		{"without a zone, as UTC", `"2024-05-14T18:32:11"`, utc("2024-05-14T18:32:11Z")},
 		{"a date", `"2024-05-14"`, time.Time{}},
 		{"with a space", `"2024-05-14 18:32:11Z"`, time.Time{}},
 		{"with a comma", `"2024-05-14T18:32:11,5Z"`, time.Time{}},

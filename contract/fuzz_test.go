@@ -49,6 +49,10 @@ func FuzzReadersAgree(f *testing.F) {
 		`{"ID":"x","id":"y","o":{"id":"z"},"Id":"w"}`,
 		`{"id":"x","o":{"id":"z"},"n":[0,-0,1.5,1e2,1e-999,1e999,0.1E+3]}`,
 		`{"id":"x","o":[{"id":"z"}],"at":null}`,
+		`{"id":"x","o":{"id":"z","n":"7"},"at":"2024-05-14T18:32:11","n":["1","02","1.50"],"m":"-3.5"}`,
+		`{"id":"x","o":{"id":"z" } , "M":"12" }`,
+		`{"id":"x","o":{"id":"z","M":"1"},"M":2}`,
+		`{"o":{"id":"z","\u004d":"1234567890123456"},"id":"x","none":[]}`,
 		`{"id":"x","o":{"id":"z","id":"z"}}`,
 		"{\"id\":\"\u0085\",\"o\":{\"id\":\"\x7f\"}}",
 		`{"id":"` + strings.Repeat("x", 250) + `","o":{"id":"/////"}}`,
@@ -58,11 +62,12 @@ func FuzzReadersAgree(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	const schema = `{"x-hookgate":{"name":"x","version":1,"event_id":["/id","/o/id"],"timestamp":"/at"},
-		"properties":{"id":{"maxLength":3},"o":{"additionalProperties":{"type":"string"}},"n":{"items":{"type":"integer","minimum":1}},"at":{"format":"date-time"}}}`
+	const schema = `{"x-hookgate":{"name":"x","version":1,"event_id":["/id","/o/id"],"timestamp":"/at",
+		"aliases":{"/m":["/M","/o/M"],"/o/n":["/none"]},"numbers":["/m","/n/*","/o/n"],"nulls":["/m"],"values":{"/id":["x"]}},
+		"properties":{"id":{"maxLength":3},"o":{"additionalProperties":{"type":"string"}},"n":{"items":{"type":"integer","minimum":1}},"at":{"format":"date-time"},"m":{"maximum":1e300}}}`
 	with := newReader(f, Options{Contract: parse(f, schema)})
 	without := newReader(f, Options{EventID: &EventID{Pointers: []string{"/id", "/o/id"}}})
-	declared := map[string]bool{"id": true, "o": true, "n": true, "at": true, "*": true}
+	declared := map[string]bool{"id": true, "o": true, "n": true, "at": true, "m": true, "M": true, "none": true, "*": true}
 
 	f.Fuzz(func(t *testing.T, body []byte) {
 		doc, err := with.Read(body)
@@ -81,11 +86,24 @@ func FuzzReadersAgree(f *testing.F) {
 		} else if n := len(doc.ID); n == 0 || n > hook.MaxIDLength || !utf8.ValidString(doc.ID) {
 			t.Errorf("the ID %q", doc.ID)
 		}
-		for _, v := range doc.Violations {
-			for _, name := range strings.Split(v.Pointer, "/")[1:] {
+		check := func(pointer string) {
+			t.Helper()
+			for _, name := range strings.Split(pointer, "/")[1:] {
 				if _, err := strconv.Atoi(name); err != nil && !declared[name] {
-					t.Errorf("the violation %v", v)
+					t.Errorf("the place %s", pointer)
 				}
+			}
+		}
+		for _, v := range doc.Violations {
+			check(v.Pointer)
+		}
+		for _, d := range doc.Drift {
+			check(d.Pointer)
+		}
+		if doc.Repaired != nil {
+			again, err := with.Read(doc.Repaired)
+			if err != nil || again.ID != doc.ID || again.Repaired != nil || len(again.Violations) > 0 || !again.Timestamp.Equal(doc.Timestamp) {
+				t.Fatalf("%s is repaired as %s, which is read as %+v, %v", body, doc.Repaired, again, err)
 			}
 		}
 
@@ -93,6 +111,9 @@ func FuzzReadersAgree(f *testing.F) {
 		root, err := w.read(body)
 		if err != nil {
 			t.Fatalf("a second reading: %v", err)
+		}
+		if repaired := w.repaired(); repaired != nil {
+			body = repaired
 		}
 		var tree any
 		if err := json.Unmarshal(body, &tree); err != nil {

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,12 +41,17 @@ type found struct {
 }
 
 // problem says why it cannot be a part of an event ID, "" if it can.
-func (f found) problem() string {
+func (f found) problem(number bool) string {
 	switch {
 	case f.kind == 0:
 		return "is absent"
 	case f.kind == 'n':
 		return "is null"
+	case f.kind == '0' && number:
+		if isDigits(strings.TrimPrefix(f.text, "-")) {
+			return ""
+		}
+		return "is not an integer"
 	case f.kind != '"':
 		return "is not a string"
 	case f.text == "":
@@ -56,22 +62,62 @@ func (f found) problem() string {
 	return ""
 }
 
-// eventID makes the event ID of what was found at its pointers.
-func (r *Reader) eventID(parts []found) (string, error) {
-	for i, part := range parts {
-		if why := part.problem(); why != "" {
-			return "", missing("the event ID " + r.ids[i].String() + " " + why)
+// place is one that an event ID may be made of.
+type place struct {
+	pointer pointer
+	number  bool // it may be an integer
+}
+
+// recipe is an alternative, by places.
+type recipe struct {
+	when     int // -1: always
+	is       []string
+	parts    []int
+	optional []bool
+}
+
+// holds reports whether a body is one that the recipe is for.
+func (c *recipe) holds(found []found) bool {
+	if c.when < 0 {
+		return true
+	}
+	f := found[c.when]
+	if c.is != nil {
+		return f.kind == '"' && slices.Contains(c.is, f.text)
+	}
+	return f.kind != 0 && f.kind != 'n'
+}
+
+// eventID makes the event ID of what was found.
+func (r *Reader) eventID(found []found) (string, error) {
+	for i := range r.recipes {
+		if r.recipes[i].holds(found) {
+			return r.cook(&r.recipes[i], found)
 		}
 	}
-	if len(parts) == 1 {
-		return CheckID(parts[0].text)
+	return "", missing("the event ID: the body is of no kind that the contract has one for")
+}
+
+func (r *Reader) cook(c *recipe, found []found) (string, error) {
+	for i, at := range c.parts {
+		f := found[at]
+		if c.optional[i] && (f.kind == 0 || f.kind == 'n' || f.kind == '"' && f.text == "") {
+			continue
+		}
+		p := &r.places[at]
+		if why := f.problem(p.number); why != "" {
+			return "", missing("the event ID " + p.pointer.String() + " " + why)
+		}
+	}
+	if len(c.parts) == 1 {
+		return CheckID(found[c.parts[0]].text)
 	}
 	var id strings.Builder
-	for i, part := range parts {
+	for i, at := range c.parts {
 		if i > 0 {
 			id.WriteByte('/')
 		}
-		id.WriteString(encodePart(part.text))
+		id.WriteString(encodePart(found[at].text))
 	}
 	return CheckID(id.String())
 }

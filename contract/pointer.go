@@ -50,6 +50,11 @@ func parsePointers(list []string) ([]pointer, error) {
 	return pointers, nil
 }
 
+// contains reports whether a list has a pointer.
+func contains(list []pointer, p pointer) bool {
+	return slices.ContainsFunc(list, func(other pointer) bool { return slices.Equal(other, p) })
+}
+
 // overlapping returns the first pointer of the list that is, holds or is
 // within p, nil for none.
 func overlapping(p pointer, list []pointer) pointer {

@@ -17,7 +17,10 @@ const plainSchema = `{
 		"few": {"type": ["string", "null"], "minLength": 2, "maxLength": 3},
 		"count": {"type": "integer", "minimum": 0},
 		"share": {"type": ["number", "null"]},
-		"flag": {"type": "boolean"}
+		"flag": {"type": "boolean"},
+		"inner": {"type": ["object", "null"], "required": ["at"], "properties": {"at": {"type": "string"}, "few": {"type": "array", "items": {"type": "string"}}}},
+		"list": {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}},
+		"any": {"type": "array"}
 	}
 }`
 
@@ -36,7 +39,8 @@ func TestTheBuiltInContractsAreQuick(t *testing.T) {
 func TestASchemaThatSaysMoreIsNotQuick(t *testing.T) {
 	for _, more := range []string{
 		`"additionalProperties": false`, `"minProperties": 1`, `"not": {"required": ["x"]}`,
-		`"properties": {"a": {"type": "object"}}`, `"properties": {"a": {"type": "string", "enum": ["x"]}}`,
+		`"properties": {"a": {"type": "object", "minProperties": 1}}`, `"properties": {"a": {"type": "array", "items": {"enum": [1]}}}`, `"properties": {"a": {"type": "array", "uniqueItems": true}}`,
+		`"properties": {"a": {"type": "object", "properties": {"b": {"pattern": "^x"}}}}`, `"properties": {"a": {"type": "string", "enum": ["x"]}}`,
 		`"properties": {"a": {"type": "string", "pattern": "^x"}}`, `"properties": {"a": {"type": "string", "format": "email"}}`,
 		`"properties": {"a": {"type": "number", "minimum": 1}}`, `"properties": {"a": {"type": "number", "multipleOf": 2}}`,
 		`"properties": {"a": true}`, `"properties": {"a": {}}`, `"properties": {"a": {"const": 1}}`,
@@ -63,14 +67,20 @@ func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
 			json.Number("0"), json.Number("-0"), json.Number("7"), json.Number("-7"), json.Number("1.0"), json.Number("1.5"),
 			1e3, -1e3, 0.5,
 			map[string]any{},
+			map[string]any{"at": "x", "few": []any{"y"}},
+			map[string]any{"at": 1.0},
+			map[string]any{"at": "x", "few": []any{nil}},
 			[]any{},
+			[]any{map[string]any{"id": "x"}},
+			[]any{map[string]any{"id": nil}},
+			[]any{json.Number("1")},
 		}),
 		rapid.Map(rapid.String(), func(s string) any { return s }),
 	)
 	good := 0
 	rapid.Check(t, func(t *rapid.T) {
 		body := map[string]any{"id": "x", "at": "2024-05-14T18:32:11Z"}
-		for _, name := range []string{"id", "at", "few", "count", "share", "flag", "other"} {
+		for _, name := range []string{"id", "at", "few", "count", "share", "flag", "inner", "list", "any", "other"} {
 			switch rapid.IntRange(0, 5).Draw(t, "what of "+name) {
 			case 0:
 				delete(body, name)

@@ -3,7 +3,6 @@ package contract
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +44,8 @@ type Document struct {
 	Fingerprint hook.Fingerprint
 
 	// Timestamp of the event, where HasTimestamp: where the contract names
-	// one and it is a string in the form of RFC 3339.
+	// one and it is a string in the form of RFC 3339, in UTC where it has no
+	// zone, or among the contract's numbers the milliseconds since 1970.
 	Timestamp    time.Time
 	HasTimestamp bool
 
@@ -53,15 +53,30 @@ type Document struct {
 	// sorted by pointer, at most 20. A pointer has a star for a name that the
 	// contract does not know.
 	Violations []hook.Violation
+
+	// Drift is how the body differs from the contract where that is
+	// tolerated, sorted by pointer, at most 20.
+	Drift []hook.Drift
+
+	// Repaired is the body as the contract has it, where it drifted in a way
+	// that can be mended: byte by byte what was read, with what was changed or
+	// added. nil where there was nothing to mend, or where there are
+	// violations all the same.
+	Repaired []byte
 }
 
 // Reader reads bodies. It may be used by many goroutines at once.
 type Reader struct {
-	contract *Contract
-	ids      []pointer // of the event ID
-	bodyID   bool
-	tree     node
-	walks    sync.Pool
+	contract   *Contract
+	places     []place // of event IDs
+	recipes    []recipe
+	bodyID     bool
+	timestamps []bool // by timestamp: it is in milliseconds since 1970 where it is a number
+	fills      []fill
+	slots      int // how many
+	aliases    int
+	tree       node
+	walks      sync.Pool
 }
 
 // NewReader returns a Reader. It fails where a pointer is malformed, or where
@@ -72,50 +87,88 @@ func NewReader(opts Options) (*Reader, error) {
 		c = None()
 	}
 	m := &c.manifest
-	where := EventID{Pointers: m.EventID}
-	if opts.EventID != nil {
-		where = *opts.EventID
+	ids := m.ids
+	r := &Reader{contract: c}
+	if where := opts.EventID; where != nil {
+		if where.Body && len(where.Pointers) > 0 {
+			return nil, errors.New("contract: the event ID is in members of the body or the digest of all of it, not both")
+		}
+		parts, err := parsePointers(where.Pointers)
+		if err != nil {
+			return nil, fmt.Errorf("contract: event ID: %w", err)
+		}
+		ids, r.bodyID = nil, where.Body
+		if len(parts) > 0 {
+			ids = []alternative{{parts: parts, optional: make([]bool, len(parts))}}
+		}
 	}
-	if where.Body && len(where.Pointers) > 0 {
-		return nil, errors.New("contract: the event ID is in members of the body or the digest of all of it, not both")
-	}
-	ids, err := parsePointers(where.Pointers)
-	if err != nil {
-		return nil, fmt.Errorf("contract: event ID: %w", err)
-	}
-	r := &Reader{contract: c, ids: ids, bodyID: where.Body}
-	for i, p := range ids {
-		r.tree.add(p, target{kind: targetID, id: i})
-	}
-	if err := r.addManifest(m); err != nil {
+	s := shape{left: maxShape}
+	s.describe(&r.tree, c.schema)
+	r.addIDs(ids, m.numbers)
+	if err := r.addManifest(m, ids); err != nil {
 		return nil, fmt.Errorf("contract %s: %w", c.ID(), err)
 	}
+	r.tree.close()
 	r.walks.New = func() any { return newWalk(r) }
 	return r, nil
 }
 
-func (r *Reader) addManifest(m *manifest) error {
-	volatile, err := parsePointers(m.Volatile)
-	if err != nil {
-		return err
+// addIDs prepares the ways to make an event ID.
+func (r *Reader) addIDs(ids []alternative, numbers []pointer) {
+	known := make(map[string]int)
+	placeOf := func(p pointer) int {
+		i, ok := known[p.String()]
+		if !ok {
+			i = len(r.places)
+			known[p.String()] = i
+			r.places = append(r.places, place{pointer: p, number: contains(numbers, p)})
+			r.tree.add(p, target{kind: targetID, id: i})
+		}
+		return i
 	}
-	for _, p := range volatile {
-		id := overlapping(p, r.ids)
-		if slices.Equal(id, p) {
+	for _, a := range ids {
+		c := recipe{when: -1, is: a.is, optional: a.optional}
+		for _, p := range a.parts {
+			c.parts = append(c.parts, placeOf(p))
+		}
+		if a.when != nil {
+			c.when = placeOf(a.when)
+		}
+		r.recipes = append(r.recipes, c)
+	}
+}
+
+func (r *Reader) addManifest(m *manifest, ids []alternative) error {
+	var parts []pointer
+	for _, a := range ids {
+		parts = append(parts, a.parts...)
+	}
+	for _, p := range m.volatile {
+		if contains(parts, p) {
 			continue // events with different IDs must have different fingerprints
 		}
-		if id != nil {
+		if id := overlapping(p, parts); id != nil {
 			return fmt.Errorf("the event ID %s and the volatile member %s hold one another", id, p)
 		}
 		r.tree.add(p, target{kind: targetVolatile})
 	}
-	if m.Timestamp != nil {
-		p, err := parsePointer(*m.Timestamp)
-		if err != nil {
-			return err
-		}
-		r.tree.add(p, target{kind: targetTimestamp})
+	for i, p := range m.timestamps {
+		millis := contains(m.numbers, p)
+		r.timestamps = append(r.timestamps, millis)
+		r.tree.add(p, target{kind: targetTimestamp, id: i})
+		r.tree.at(p).time = !millis
 	}
+	for _, p := range m.numbers {
+		r.tree.each(p).number = true
+	}
+	for _, v := range m.values {
+		n := r.tree.each(v.of)
+		n.values = make(map[string]bool, len(v.values))
+		for _, value := range v.values {
+			n.values[value] = true
+		}
+	}
+	r.addFills(m)
 	return nil
 }
 
@@ -137,7 +190,7 @@ func (r *Reader) Read(body []byte) (Document, error) {
 	switch {
 	case r.bodyID:
 		doc.ID = hook.DigestID(doc.Fingerprint)
-	case len(r.ids) > 0:
+	case len(r.recipes) > 0:
 		if doc.ID, err = r.eventID(w.ids); err != nil {
 			return Document{}, err
 		}
@@ -145,9 +198,26 @@ func (r *Reader) Read(body []byte) (Document, error) {
 			doc.ID = strings.Clone(doc.ID) // not a part of all the text
 		}
 	}
-	doc.Timestamp, doc.HasTimestamp = parseTime(w.timestamp)
+	doc.Timestamp, doc.HasTimestamp = r.timestamp(w.timestamps)
+	doc.Drift = w.sortedDrift()
 	if r.contract.schema != nil {
 		doc.Violations = r.contract.violations(root)
 	}
+	if len(doc.Violations) == 0 {
+		doc.Repaired = w.repaired()
+	}
 	return doc, nil
+}
+
+// timestamp reads the first that is there.
+func (r *Reader) timestamp(found []found) (time.Time, bool) {
+	for i, f := range found {
+		switch {
+		case f.kind == '"':
+			return parseTime(f.text)
+		case f.kind == '0' && r.timestamps[i]:
+			return parseMillis(f.text)
+		}
+	}
+	return time.Time{}, false
 }

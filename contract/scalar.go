@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hookgate/hookgate/hook"
 )
 
 // scalar reads a string, a number, true, false or null.
@@ -37,11 +39,25 @@ func (w *walk) scalar(n *node) (any, error) {
 		if v, err = w.number(raw, at); err != nil {
 			return nil, err
 		}
+		if n != nil && w.builds() {
+			text = w.text[at.from:at.to]
+		}
 	case 't', 'f':
 		v = kind == 't'
 	}
-	if n != nil {
-		w.note(n, kind, text, at)
+	if n == nil {
+		return v, nil
+	}
+	if kind == '"' && n.looks {
+		l := w.look(n, text, v, at)
+		if l.raw != "" {
+			w.splices = append(w.splices, splice{at, l.raw})
+		}
+		kind, text, v = l.kind, l.text, l.value
+	}
+	w.note(n, kind, text, at)
+	if n.alias > 0 {
+		w.moved[n.alias-1] = moved{looked{kind: kind, text: text, value: v}, at}
 	}
 	return v, nil
 }
@@ -68,7 +84,11 @@ func (w *walk) name(n *node) (string, *node, error) {
 	if err != nil || n == nil {
 		return name, nil, err
 	}
-	return name, n.children[name], nil
+	child := n.children[name]
+	if child == nil && n.stranger != "" {
+		w.report(n.stranger, hook.DriftUnknownMember)
+	}
+	return name, child, nil
 }
 
 // unquote returns what a string in JSON stands for.

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,6 +29,17 @@ func parseTime(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return t.Add(time.Second), true
+}
+
+// parseMillis reads milliseconds since 1970, in the years that RFC 3339 can
+// write.
+func parseMillis(s string) (time.Time, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	t := time.UnixMilli(n).UTC()
+	return t, t.Year() >= 0 && t.Year() <= 9999
 }
 
 // hasTimeForm checks the form, about which time.Parse is not strict: it takes

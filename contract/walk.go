@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hookgate/hookgate/hook"
 )
 
 // The limits on a body. What is beyond them is not taken for JSON, as RFC 8259,
@@ -29,9 +31,14 @@ type walk struct {
 	text  string // the body again, where a tree is built: its strings are parts of this one
 	nodes int
 
-	ids       []found // by part of the event ID
-	volatile  []span  // in the order of the body, none within another
-	timestamp string
+	ids        []found // by place of event IDs
+	volatile   []span  // in the order of the body, none within another
+	timestamps []found
+
+	slots   []slot
+	moved   []moved // by alias
+	splices []splice
+	drift   []hook.Drift
 }
 
 // span is a part of a body, in bytes.
@@ -40,10 +47,13 @@ type span struct{ from, to int64 }
 func newWalk(r *Reader) *walk {
 	buffer := new(bytes.Buffer)
 	return &walk{
-		reader:  r,
-		buffer:  buffer,
-		decoder: jsontext.NewDecoder(buffer),
-		ids:     make([]found, len(r.ids)),
+		reader:     r,
+		buffer:     buffer,
+		decoder:    jsontext.NewDecoder(buffer),
+		ids:        make([]found, len(r.places)),
+		timestamps: make([]found, len(r.timestamps)),
+		slots:      make([]slot, r.slots),
+		moved:      make([]moved, r.aliases),
 	}
 }
 
@@ -53,7 +63,11 @@ func (w *walk) release() {
 	w.decoder.Reset(w.buffer)
 	w.body, w.text, w.nodes = nil, "", 0
 	clear(w.ids)
-	w.volatile, w.timestamp = w.volatile[:0], ""
+	clear(w.timestamps)
+	clear(w.slots)
+	clear(w.moved)
+	clear(w.splices)
+	w.volatile, w.splices, w.drift = w.volatile[:0], w.splices[:0], w.drift[:0]
 }
 
 // read reads a whole body. It returns it as a tree, where there is a schema to
@@ -81,6 +95,7 @@ func (w *walk) read(body []byte) (any, error) {
 	if rest := bytes.TrimLeft(body[end:], whiteSpace); len(rest) > 0 {
 		return nil, invalid(int64(len(body)-len(rest)), "something stands behind the object")
 	}
+	w.fill()
 	return root, nil
 }
 
@@ -117,7 +132,7 @@ func (w *walk) value(n *node, depth int) (any, error) {
 	if kind == '{' {
 		v, err = w.object(n, depth)
 	} else {
-		v, err = w.array(depth)
+		v, err = w.array(n, depth)
 	}
 	if err == nil && n != nil {
 		w.note(n, kind, "", span{from, w.decoder.InputOffset()})
@@ -131,7 +146,8 @@ func (w *walk) object(n *node, depth int) (any, error) {
 	if w.builds() {
 		object = make(map[string]any, w.sizeHint(depth))
 	}
-	for members := 0; w.decoder.PeekKind() != '}'; members++ {
+	end, members := w.decoder.InputOffset(), 0
+	for ; w.decoder.PeekKind() != '}'; members++ {
 		if members == MaxMembers {
 			return nil, invalid(w.next(), "an object has more than %d members", MaxMembers)
 		}
@@ -146,6 +162,10 @@ func (w *walk) object(n *node, depth int) (any, error) {
 		if object != nil {
 			object[name] = v
 		}
+		end = w.decoder.InputOffset()
+	}
+	if n != nil && n.slot > 0 {
+		w.slots[n.slot-1] = slot{object: object, end: end, empty: members == 0}
 	}
 	return object, w.end()
 }
@@ -159,14 +179,20 @@ func (w *walk) sizeHint(depth int) int {
 	return len(w.reader.contract.schema.Properties)
 }
 
-// array reads what follows a bracket. Pointers do not go through arrays.
-func (w *walk) array(depth int) (any, error) {
-	var array []any
+// array reads what follows a bracket. Its elements have one place together.
+func (w *walk) array(n *node, depth int) (any, error) {
+	var (
+		array []any
+		child *node
+	)
+	if n != nil {
+		child = n.elements
+	}
 	for elements := 0; w.decoder.PeekKind() != ']'; elements++ {
 		if elements == MaxMembers {
 			return nil, invalid(w.next(), "an array has more than %d elements", MaxMembers)
 		}
-		v, err := w.value(nil, depth+1)
+		v, err := w.value(child, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -188,13 +214,17 @@ func (w *walk) end() error {
 // note keeps what was looked for at a place.
 func (w *walk) note(n *node, kind jsontext.Kind, text string, at span) {
 	for _, t := range n.targets {
-		switch t.kind {
-		case targetID:
-			w.ids[t.id] = found{kind: kind, text: text}
-		case targetVolatile:
-			w.volatile = append(w.volatile, at)
-		case targetTimestamp:
-			w.timestamp = text
-		}
+		w.noteTarget(t, kind, text, at)
+	}
+}
+
+func (w *walk) noteTarget(t target, kind jsontext.Kind, text string, at span) {
+	switch t.kind {
+	case targetID:
+		w.ids[t.id] = found{kind: kind, text: text}
+	case targetVolatile:
+		w.volatile = append(w.volatile, at)
+	case targetTimestamp:
+		w.timestamps[t.id] = found{kind: kind, text: text}
 	}
 }

@@ -116,7 +116,9 @@ func (r *reader) check(body []byte) (contract.Document, error) {
 }
 
 // admit returns nil where a letter may be sent again, or why not. One that did
-// not meet its contract is held against today's, which the event then has.
+// not meet its contract is held against today's, which the event then has, and
+// with it the repairs that today's contract makes. The fingerprint stays that
+// of the body as it was received.
 func (c *Contracts) admit(l *hook.DeadLetter, ev *hook.Event) error {
 	if l.Fault.Kind != hook.KindInvalid || ev.Contract == "" {
 		return nil
@@ -125,9 +127,26 @@ func (c *Contracts) admit(l *hook.DeadLetter, ev *hook.Event) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.check(ev.Body); err != nil {
+	doc, err := r.check(ev.Body)
+	if err != nil {
 		return fmt.Errorf("still invalid: %w", err)
 	}
 	ev.Contract = r.id
+	repair(ev, &doc)
 	return nil
+}
+
+// repair gives an event the body that its contract has, and says what drifted.
+func repair(ev *hook.Event, doc *contract.Document) {
+	delete(ev.Header, hook.HeaderDrift)
+	if doc.Repaired != nil {
+		ev.Body = doc.Repaired
+	}
+	if len(doc.Drift) == 0 {
+		return
+	}
+	if ev.Header == nil {
+		ev.Header = make(map[string]string, 1)
+	}
+	ev.Header[hook.HeaderDrift] = hook.DriftHeader(doc.Drift)
 }

@@ -144,6 +144,7 @@ func edit(l *hook.DeadLetter, opts *EditOptions, contracts *Contracts) (*hook.Ev
 		ev.Header = make(map[string]string)
 	}
 	ev.Header[hook.HeaderReplaces] = l.ID
+	repair(ev, &doc)
 	return ev, nil
 }
 

@@ -87,7 +87,7 @@ func (f *fake) ids() (ids []string) {
 	return ids
 }
 
-const goodBody = `{"campaignId":"c","campaignName":"n","contactId":"k","contactNumber":"+14155550123","callOutcome":"answered","callDurationSeconds":142,"timestamp":"2026-05-14T18:32:11.450Z","webhookEventId":"evt"}`
+const goodBody = `{"campaignId":"c","campaignName":"n","contactId":"k","contactNumber":"+14155550123","callOutcome":"answered","agentId":null,"agentName":null,"dispositionCode":null,"dispositionLabel":null,"callDurationSeconds":142,"timestamp":"2026-05-14T18:32:11.450Z","webhookEventId":"evt"}`
 
 var noon = time.Date(2026, 5, 14, 12, 0, 0, 0, time.UTC)
 

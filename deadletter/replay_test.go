@@ -109,6 +109,27 @@ func TestALetterThatIsStillInvalidStays(t *testing.T) {
 	}
 }
 
+func TestALetterThatTodaysContractCanMendIsSentMended(t *testing.T) {
+	drifted := strings.NewReplacer(`"callDurationSeconds":142`, `"call.durationSeconds":"142"`, `"agentId":null,`, "", `.450Z`, `.450`).Replace(goodBody)
+	l := letter("a", hook.KindInvalid, body(drifted))
+	before := l.Event.Fingerprint
+	l.Event.Header = map[string]string{hook.HeaderDrift: "new_value /old", hook.HeaderTraceparent: "00-1"}
+	f := newFake(l)
+	mustReplay(t, &Local{Letters: f}, all)
+	ev := f.sent[0]
+	want := strings.Replace(strings.TrimSuffix(drifted, "}"), `.450"`, `.450Z"`, 1) + `,"callDurationSeconds":142,"agentId":null}`
+	if string(ev.Body) != want || ev.Fingerprint != before {
+		t.Errorf("%s\n%s, fingerprint %s", ev.Body, want, ev.Fingerprint)
+	}
+	const drift = "absent_null /agentId, renamed /callDurationSeconds, string_number /callDurationSeconds, no_zone /timestamp"
+	if ev.Header[hook.HeaderDrift] != drift || ev.Header[hook.HeaderTraceparent] != "00-1" {
+		t.Errorf("header %v", ev.Header)
+	}
+	if string(l.Event.Body) != drifted || l.Event.Header[hook.HeaderDrift] != "new_value /old" {
+		t.Error("the letter was changed")
+	}
+}
+
 func TestContractsOfTheOptionsAreUsed(t *testing.T) {
 	f := newFake(letter("a", hook.KindInvalid, body(`{"id":"1"}`), func(l *hook.DeadLetter) { l.Event.Contract = "orders/1" }))
 	opts := all

@@ -25,11 +25,12 @@ const (
 	HeaderTracestate  = "tracestate"
 	HeaderUnverified  = "unverified" // the store was down: nobody looked whether the event was there before
 	HeaderReplaces    = "replaces"   // the LetterID of the dead letter that this event is an edit of
+	HeaderDrift       = "drift"      // how the body differed from its contract: DriftHeader
 )
 
 // HeaderNames returns all of them.
 func HeaderNames() []string {
-	return []string{HeaderTraceparent, HeaderTracestate, HeaderUnverified, HeaderReplaces}
+	return []string{HeaderTraceparent, HeaderTracestate, HeaderUnverified, HeaderReplaces, HeaderDrift}
 }
 
 // Event is the content of one delivery.

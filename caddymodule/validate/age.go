@@ -1,10 +1,7 @@
 package validate
 
 import (
-	"os"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/hookgate/hookgate/contract"
 	"github.com/hookgate/hookgate/hook"
@@ -24,28 +21,4 @@ func (h *Handler) checkAge(doc contract.Document, now time.Time) error {
 		return &hook.Error{Code: hook.CodeStale, Detail: "the event's timestamp is missing, too old or in the future"}
 	}
 	return nil
-}
-
-// timestamped reports whether the contract, which was loaded already, says
-// where the time of an event is. All that are built in do; in a file it is the
-// manifest that says it.
-func (h *Handler) timestamped() bool {
-	if h.ContractFile == "" {
-		return h.Contract != ""
-	}
-	path, err := h.contractPath()
-	if err != nil {
-		return false
-	}
-	data, err := os.ReadFile(path)
-	return err == nil && saysTimestamp(data)
-}
-
-func saysTimestamp(schema []byte) bool {
-	var file struct {
-		Manifest struct {
-			Timestamp *string `json:"timestamp"`
-		} `json:"x-hookgate"`
-	}
-	return json.Unmarshal(schema, &file) == nil && file.Manifest.Timestamp != nil
 }

@@ -73,20 +73,3 @@ func TestAnAgeNeedsATimestamp(t *testing.T) {
 		})
 	}
 }
-
-// The handler takes it for granted of what is built in.
-func TestEveryBuiltInContractHasATimestamp(t *testing.T) {
-	files, err := filepath.Glob("../../contract/schemas/*.schema.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no contracts: %v", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !saysTimestamp(data) {
-			t.Errorf("%s has none: Handler.timestamped must know", file)
-		}
-	}
-}

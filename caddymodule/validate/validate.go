@@ -32,7 +32,9 @@ func init() {
 // media type, that it is one strict JSON object, its event ID and its
 // contract. What follows finds the event in the request: webhook_dedup and
 // webhook_publish, and the placeholders {http.hookgate.hook} and
-// {http.hookgate.event_id}.
+// {http.hookgate.event_id}. Where the body drifted from the contract in a way
+// that is mended, the event has the mended one, and the fingerprint of the body
+// as received.
 //
 // Used alone it takes any JSON object, rejects what does not fit and parks
 // nothing. Errors: 415 unsupported_media_type, 413 body_too_large, 504
@@ -106,7 +108,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if h.MaxEventAge != 0 && !h.timestamped() {
+	if h.MaxEventAge != 0 && !c.HasTimestamp() {
 		return errors.New("webhook_validate: max_event_age needs a contract that says where the timestamp is: without one every event would be refused as stale")
 	}
 	h.id = c.ID()
@@ -225,6 +227,7 @@ func (h *Handler) event(st *request.State, r *http.Request) error {
 		ClientIP:    request.ClientIP(r),
 		Header:      traceContext(r.Header),
 	}
+	h.noteDrift(st.Event, &doc)
 	if len(doc.Violations) == 0 {
 		return nil
 	}
@@ -239,6 +242,21 @@ func (h *Handler) event(st *request.State, r *http.Request) error {
 		First:      st.Start,
 	}
 	return nil
+}
+
+// noteDrift puts what was tolerated into an event's header, and what was mended
+// into its body.
+func (h *Handler) noteDrift(ev *hook.Event, doc *contract.Document) {
+	if len(doc.Drift) == 0 {
+		return
+	}
+	if ev.Header == nil {
+		ev.Header = make(map[string]string, 1)
+	}
+	ev.Header[hook.HeaderDrift] = hook.DriftHeader(doc.Drift)
+	if doc.Repaired != nil {
+		ev.Body = doc.Repaired
+	}
 }
 
 // headerID takes the event ID from a header field that stands once.

@@ -29,7 +29,7 @@ func sample() *hook.Event {
 		ID: "conv-1/part 2", Hook: "pe-action-map", ContentType: "application/json; charset=utf-8",
 		Body: []byte(`{"contactNumber":"+49 170 0000000"}`), Fingerprint: hook.Fingerprint{1, 2, 3},
 		ReceivedAt: time.Date(2026, 5, 14, 20, 32, 11, 450_000_000, time.FixedZone("", 7200)),
-		Header:     map[string]string{hook.HeaderTraceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", hook.HeaderTracestate: "a=b"},
+		Header:     map[string]string{hook.HeaderTraceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", hook.HeaderTracestate: "a=b", hook.HeaderDrift: "renamed /a"},
 		Attempt:    2, Replay: 1,
 	}
 }
@@ -89,7 +89,7 @@ func TestAnEventIsPostedAsItIs(t *testing.T) {
 	want := http.Header{
 		"X": {"POST /in?a=b internal.example"}, "Content-Type": {"application/json; charset=utf-8"}, "Content-Length": {"35"},
 		"Idempotency-Key": {"conv-1/part 2"}, "X-Hookgate-Hook": {"pe-action-map"}, "X-Hookgate-Received-At": {"2026-05-14T18:32:11.45Z"},
-		"X-Hookgate-Attempt": {"3"}, "X-Hookgate-Replay": {"1"}, "X-Hookgate-Fingerprint": {sample().Fingerprint.String()},
+		"X-Hookgate-Attempt": {"3"}, "X-Hookgate-Replay": {"1"}, "X-Hookgate-Fingerprint": {sample().Fingerprint.String()}, "X-Hookgate-Drift": {"renamed /a"},
 		"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, "Tracestate": {"a=b"},
 		"User-Agent": {"hookgate"}, "X-Team": {"voice"},
 	}

@@ -49,6 +49,7 @@ func (h *Handler) header(ev *hook.Event) (http.Header, error) {
 	set("X-Hookgate-Attempt", strconv.Itoa(ev.Attempt+1))
 	set("X-Hookgate-Replay", strconv.Itoa(ev.Replay))
 	set("X-Hookgate-Fingerprint", ev.Fingerprint.String())
+	set("X-Hookgate-Drift", ev.Header[hook.HeaderDrift])
 	// The standard writes the names of Trace Context in lower case.
 	if tp := ev.Header[hook.HeaderTraceparent]; tp != "" && validValue(tp) {
 		out["traceparent"] = []string{tp}

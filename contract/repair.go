@@ -1,0 +1,159 @@
+package contract
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hookgate/hookgate/hook"
+)
+
+// fill is a member that is put where it is absent: with the value that it has
+// under another name, or null.
+type fill struct {
+	slot int // of its object
+	name string
+	text string // the name in JSON, and a colon
+	node *node
+	from []int // its other names
+	null bool
+}
+
+// slot is an object of a body that something may be put in.
+type slot struct {
+	object map[string]any // nil: it is not there
+	end    int64          // behind its last member
+	empty  bool
+}
+
+// moved is a member under another name.
+type moved struct {
+	looked
+	at span
+}
+
+// splice is a part of a body, and what is to stand there.
+type splice struct {
+	at   span
+	text string
+}
+
+// fills prepares what a manifest says of absent members.
+func (r *Reader) addFills(m *manifest) {
+	known := make(map[string]int) // fills by the pointer of the member
+	of := func(p pointer) *fill {
+		if i, ok := known[p.String()]; ok {
+			return &r.fills[i]
+		}
+		parent := r.tree.at(p[:len(p)-1])
+		if parent.slot == 0 {
+			r.slots++
+			parent.slot = r.slots
+		}
+		name := p[len(p)-1]
+		quoted, _ := jsontext.AppendQuote(nil, name) // a pointer is UTF-8
+		known[p.String()] = len(r.fills)
+		r.fills = append(r.fills, fill{slot: parent.slot - 1, name: name, text: string(quoted) + ":", node: r.tree.at(p)})
+		return &r.fills[len(r.fills)-1]
+	}
+	for _, a := range m.aliases {
+		f := of(a.of)
+		for _, p := range a.from {
+			n := r.tree.at(p)
+			r.aliases++
+			n.alias = r.aliases
+			f.from = append(f.from, r.aliases-1)
+			if slices.ContainsFunc(f.node.targets, func(t target) bool { return t.kind == targetVolatile }) {
+				n.targets = append(n.targets, target{kind: targetVolatile})
+			}
+		}
+	}
+	for _, p := range m.nulls {
+		of(p).null = true
+	}
+}
+
+// fill puts what is absent into the tree, and notes where it goes in the body.
+func (w *walk) fill() {
+	for i := range w.reader.fills {
+		f := &w.reader.fills[i]
+		s := &w.slots[f.slot]
+		if s.object == nil {
+			continue
+		}
+		var (
+			other *moved
+			names int
+		)
+		for _, alias := range f.from {
+			if m := &w.moved[alias]; m.kind != 0 {
+				other = m
+				names++
+			}
+		}
+		_, there := s.object[f.name]
+		switch {
+		case there && names == 0:
+		case there || names > 1:
+			w.report(f.node.path, hook.DriftBothNames)
+		case len(s.object) >= MaxMembers || w.nodes >= MaxNodes:
+			// No reader of the repaired body would take it.
+		case names == 1:
+			w.report(f.node.path, hook.DriftRenamed)
+			w.move(f, s, other)
+		case f.null:
+			w.report(f.node.path, hook.DriftAbsentNull)
+			w.insert(f, s, nil, "null")
+		}
+	}
+}
+
+// move puts a member that has another name also where it belongs. What it was
+// called stays: somebody may read it there.
+func (w *walk) move(f *fill, s *slot, m *moved) {
+	l := m.looked
+	if l.kind == '"' && f.node.looks {
+		l = w.look(f.node, l.text, l.value, m.at)
+	}
+	if l.raw == "" {
+		l.raw = w.text[m.at.from:m.at.to]
+	}
+	w.insert(f, s, l.value, l.raw)
+	for _, t := range f.node.targets {
+		if t.kind != targetVolatile { // the place in the body is noted already
+			w.noteTarget(t, l.kind, l.text, m.at)
+		}
+	}
+}
+
+func (w *walk) insert(f *fill, s *slot, value any, raw string) {
+	text := f.text + raw
+	if !s.empty {
+		text = "," + text
+	}
+	s.empty = false
+	s.object[f.name] = value
+	w.nodes++
+	w.splices = append(w.splices, splice{span{s.end, s.end}, text})
+}
+
+// repaired returns the body with all splices, nil where there are none.
+func (w *walk) repaired() []byte {
+	if len(w.splices) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(w.splices, func(a, b splice) int { return cmp.Compare(a.at.from, b.at.from) })
+	size := len(w.body)
+	for _, s := range w.splices {
+		size += len(s.text)
+	}
+	body := make([]byte, 0, size)
+	from := int64(0)
+	for _, s := range w.splices {
+		body = append(body, w.body[from:s.at.from]...)
+		body = append(body, s.text...)
+		from = s.at.to
+	}
+	return append(body, w.body[from:]...)
+}
