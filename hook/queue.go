@@ -39,7 +39,8 @@ func (e *InDoubt) Unwrap() error { return e.Cause }
 
 // Receipt says how an event was taken.
 type Receipt struct {
-	Local bool // durable on this node only
+	Local bool   // durable on this node only
+	Seq   uint64 // its place in a queue that is a Shelf, 0 for none
 }
 
 // Queue keeps accepted events until they are processed. Its methods may be

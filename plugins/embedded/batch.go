@@ -117,24 +117,25 @@ func (b *batch) commit(c *claim, old *record) error {
 }
 
 // enqueue appends the event of an operation to its queue.
-func (b *batch) enqueue(o *op) error {
+func (b *batch) enqueue(o *op) (err error) {
 	b.room -= int64(len(o.env)) + eventCost
 	if o.dead {
-		return b.append(b.dead, &b.counts.dead, o.env)
+		o.ref.seq, err = b.append(b.dead, &b.counts.dead, o.env)
+	} else {
+		o.ref.seq, err = b.append(b.ready, &b.counts.ready, o.env)
 	}
-	return b.append(b.ready, &b.counts.ready, o.env)
+	return err
 }
 
-// append puts an event behind all others of a queue.
-func (b *batch) append(q *bolt.Bucket, n *int64, env []byte) error {
-	seq, err := q.NextSequence()
-	if err != nil {
-		return err
+// append puts an event behind all others of a queue, and returns its place.
+func (b *batch) append(q *bolt.Bucket, n *int64, env []byte) (seq uint64, err error) {
+	if seq, err = q.NextSequence(); err != nil {
+		return 0, err
 	}
 	k := seqKey(seq)
 	b.dirty = true
 	*n++
-	return q.Put(k[:], env)
+	return seq, q.Put(k[:], env)
 }
 
 // What a key and an event take beside their content, in bytes, roughly: how

@@ -126,7 +126,7 @@ func (l *look) read(b *bolt.Bucket, limit int) (entries []hook.Entry, err error)
 			case err != nil && len(entries) > 0: // it comes first next time
 				return entries, nil
 			case err != nil:
-				return nil, &damagedEntry{seq, err}
+				return nil, &hook.Damaged{Seq: seq, Err: err}
 			}
 			e.Seq = seq
 			entries = append(entries, e)
@@ -163,12 +163,3 @@ func (l *look) shows(seq uint64) bool {
 	_, found := slices.BinarySearch(l.only, seq)
 	return found || l.only == nil
 }
-
-// damagedEntry is an error: an entry that cannot be read.
-type damagedEntry struct {
-	seq uint64
-	err error
-}
-
-func (e *damagedEntry) Error() string { return fmt.Sprintf("entry %d: %v", e.seq, e.err) }
-func (e *damagedEntry) Unwrap() error { return e.err }

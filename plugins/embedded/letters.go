@@ -74,12 +74,12 @@ type sweep struct {
 func (s *sweep) run(ctx context.Context) error {
 	for l := (look{bucket: bucketDead, more: true}); l.more; {
 		letters, err := s.db.read(&l, chunkEntries)
-		if bad, ok := errors.AsType[*damagedEntry](err); ok {
-			if bad.seq > s.last {
+		if bad, ok := errors.AsType[*hook.Damaged](err); ok {
+			if bad.Seq > s.last {
 				return nil
 			}
 			s.damaged = append(s.damaged, &hook.Unreadable{Err: err})
-			l.after, l.more = bad.seq, true
+			l.after, l.more = bad.Seq, true
 			continue
 		}
 		if err != nil {
@@ -164,7 +164,8 @@ func (b *batch) resend(o *op) error {
 	if err != nil || gone {
 		return err
 	}
-	return b.append(b.ready, &b.counts.ready, o.env)
+	_, err = b.append(b.ready, &b.counts.ready, o.env)
+	return err
 }
 
 // discard removes a letter.

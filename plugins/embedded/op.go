@@ -25,11 +25,13 @@ type op struct {
 	env    []byte // envelope of the event
 	dead   bool   // the event is a dead letter
 
-	// Of what settles a delivery, or a dead letter.
+	// Of what settles a delivery, or a dead letter. Of a new event, its place.
 	ref      ref
 	before   int       // as in taken
 	due      int64     // Unix milliseconds
 	delivery *delivery // reachable until it is done
+
+	seqs []uint64 // what is to be removed
 
 	// The outcome, of the writer until done.
 	state hook.State

@@ -8,7 +8,7 @@ import (
 )
 
 // Publish implements hook.Queue. The receipt says Local: the event is durable
-// on this node only.
+// on this node only. It has the event's place.
 func (d *DB) Publish(ctx context.Context, ev *hook.Event) (hook.Receipt, error) {
 	return d.keep(ctx, ev, nil)
 }
@@ -24,10 +24,15 @@ func (d *DB) keep(ctx context.Context, ev *hook.Event, f *hook.Fault) (hook.Rece
 	if err != nil {
 		return hook.Receipt{}, err
 	}
-	if err := d.settle(ctx, o); err != nil {
+	free, err := d.do(ctx, o)
+	if !free {
 		return hook.Receipt{}, err
 	}
-	return hook.Receipt{Local: true}, nil
+	defer d.recycle(o)
+	if err != nil {
+		return hook.Receipt{}, err
+	}
+	return hook.Receipt{Local: true, Seq: o.ref.seq}, nil
 }
 
 // Accept implements hook.Accepter. An event that cannot be kept at all, for

@@ -49,7 +49,8 @@ func (b *batch) bury(o *op) error {
 	if err := b.removeReady(o.ref.seq); err != nil {
 		return err
 	}
-	return b.append(b.dead, &b.counts.dead, o.env)
+	_, err := b.append(b.dead, &b.counts.dead, o.env)
+	return err
 }
 
 // giveBack has an event as it was before it was handed out.

@@ -116,7 +116,8 @@ func (b *batch) poison(seq uint64) error {
 	if err := b.removeReady(seq); err != nil {
 		return err
 	}
-	return b.append(b.dead, &b.counts.dead, env)
+	_, err = b.append(b.dead, &b.counts.dead, env)
+	return err
 }
 
 // removeReady removes an event and the count of how often it was handed out.

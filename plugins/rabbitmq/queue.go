@@ -196,30 +196,25 @@ func (q *Queue) connected(now time.Time) error {
 
 // Publish implements hook.Queue.
 func (q *Queue) Publish(ctx context.Context, ev *hook.Event) (hook.Receipt, error) {
-	t, key := q.routes.of(ev)
-	msg, err := message(ev)
+	o, err := q.outgoing(&hook.Outgoing{Event: ev})
 	if err != nil {
 		return hook.Receipt{}, err
 	}
-	return hook.Receipt{}, q.send(ctx, newOutgoing(t, key, msg))
+	return hook.Receipt{}, q.send(ctx, o)
 }
 
 // Park implements hook.Queue.
 func (q *Queue) Park(ctx context.Context, ev *hook.Event, f hook.Fault) (hook.Receipt, error) {
-	t, key := q.routes.of(ev)
-	msg, err := deadLetter(ev, &f, t.exchange, key)
+	o, err := q.outgoing(&hook.Outgoing{Event: ev, Fault: &f})
 	if err != nil {
 		return hook.Receipt{}, err
 	}
-	return hook.Receipt{}, q.send(ctx, newOutgoing(q.routes.dead, routingKey(ev), msg))
+	return hook.Receipt{}, q.send(ctx, o)
 }
 
 // send writes a message and waits for its confirmation.
 func (q *Queue) send(ctx context.Context, o *outgoing) error {
-	if err := q.started(); err != nil {
-		return unavailable(err)
-	}
-	if err := o.target.admit(time.Now()); err != nil {
+	if err := q.admit(o); err != nil {
 		return unavailable(err)
 	}
 	for {
