@@ -59,7 +59,9 @@ func (f *Forwarder) probe(ctx context.Context, s *shelf) (moved bool, err error)
 		}
 		if s.stalled[at] == nil { // it takes events again: those that were passed over come now
 			s.from = min(s.from, batch[len(batch)-1].Seq)
-			f.logger.Info("spooled events are taken again", zap.Stringer("place", at))
+			if t.told {
+				f.logger.Info("spooled events are taken again", zap.Stringer("place", at))
+			}
 			moved = true
 		}
 	}
@@ -233,7 +235,8 @@ func (f *Forwarder) judge(s *shelf, at place, v *verdict, batch []hook.Entry, er
 	if !stalled {
 		return
 	}
-	if known := s.stalls(at, first, reason, now); !known && f.to.Ready() == nil {
+	if t := s.stalls(at, first, reason, now); !t.told && t.failures > 1 && f.to.Ready() == nil {
+		t.told = true
 		f.logger.Warn("spooled events are not taken: they are tried again, and those for other places go on",
 			zap.Stringer("place", at), zap.Error(cause))
 	}

@@ -40,11 +40,11 @@ type ForwarderOptions struct {
 
 // Bounds that are nobody's business to set.
 const (
-	sendTime    = 5 * time.Second        // until what is on its way is in doubt
-	stopTime    = 2 * time.Second        // that it still gets when the forwarder is to end
-	idleTime    = time.Second            // between two looks at an empty spool
+	sendTime    = 5 * time.Second // until what is on its way is in doubt
+	stopTime    = 2 * time.Second // that it still gets when the forwarder is to end
+	idleTime    = time.Second     // between two looks at an empty spool
 	wakePause   = 50 * time.Millisecond
-	searchEvery = 30 * time.Second // for what came back into the queue behind what was looked at; later where that takes long
+	searchEvery = 30 * time.Second       // for what came back into the queue behind what was looked at; later where that takes long
 	firstPause0 = 100 * time.Millisecond // of a place that has failed
 	lastPause   = 5 * time.Second
 	firstAside  = time.Second // of a single event that has failed

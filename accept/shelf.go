@@ -13,7 +13,7 @@ import (
 type shelf struct {
 	state     hook.QueueState
 	from      uint64              // all up to here were looked at
-	stalled   map[place]*stall  // of places that take nothing at present
+	stalled   map[place]*stall    // of places that take nothing at present
 	aside     map[uint64]*aside   // events that are tried by themselves
 	doubts    map[uint64]*doubt   // events that the queue may have
 	damaged   map[uint64]struct{} // entries that cannot be read
@@ -27,6 +27,7 @@ type stall struct {
 	until    time.Time
 	failures int
 	reason   Reason
+	told     bool // a person was told, because it is not the whole queue that is down
 }
 
 // aside is an event that failed for its own sake.
@@ -126,16 +127,16 @@ func (s *shelf) taken(seq uint64) bool {
 }
 
 // stalls notes that a place has taken nothing, from an event on.
-func (s *shelf) stalls(at place, first uint64, r Reason, now time.Time) (known bool) {
-	t, known := s.stalled[at]
-	if !known {
+func (s *shelf) stalls(at place, first uint64, r Reason, now time.Time) *stall {
+	t := s.stalled[at]
+	if t == nil {
 		t = &stall{first: math.MaxUint64}
 		s.stalled[at] = t
 	}
 	t.first, t.reason = min(t.first, first), r
 	t.until = now.Add(backoff(t.failures, firstPause0, lastPause))
 	t.failures++
-	return known
+	return t
 }
 
 // probeSize is how many events are sent to a place that takes nothing. One that

@@ -3,12 +3,14 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -29,13 +31,16 @@ const (
 	MaxLimit     = 1000
 )
 
+// countTime is how long a queue may take to say how many events it holds.
+const countTime = 5 * time.Second
+
 func init() {
 	caddy.RegisterModule(new(API))
 }
 
 // API is Hookgate's part of the admin API:
 //
-//	GET /hookgate/queue                  counts by state
+//	GET /hookgate/queue                  counts by state, and what is spooled
 //	GET /hookgate/queue/events           a look at the events, oldest first
 //	    ?state=ready|dead&after=<seq>&limit=<n>&values=true
 //
@@ -64,9 +69,20 @@ func (a *API) Routes() []caddy.AdminRoute {
 }
 
 func (a *API) queue(w http.ResponseWriter, r *http.Request) error {
-	return inspect(w, r, func(in hook.Inspector) (any, error) {
-		counts, err := in.Counts(r.Context())
-		return NewQueue(counts), err
+	return inspect(w, r, func(rt *app.Runtime, in hook.Inspector) (any, error) {
+		status, spools := rt.Spool()
+		ctx, cancel := context.WithTimeout(r.Context(), countTime)
+		defer cancel()
+		counts, err := in.Counts(ctx)
+		switch {
+		case !spools:
+			return NewQueue(counts), err
+		case err != nil: // what waits here is the more of interest
+			return Queue{Error: err.Error(), Spool: newSpool(&status)}, nil
+		}
+		q := NewQueue(counts)
+		q.Spool = newSpool(&status)
+		return q, nil
 	})
 }
 
@@ -75,7 +91,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	return inspect(w, r, func(in hook.Inspector) (any, error) {
+	return inspect(w, r, func(_ *app.Runtime, in hook.Inspector) (any, error) {
 		entries, err := in.Peek(r.Context(), q.state, q.after, q.limit)
 		if err != nil {
 			return nil, err
@@ -85,7 +101,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 // inspect answers with what fn finds in the queue of the config that runs now.
-func inspect(w http.ResponseWriter, r *http.Request, fn func(hook.Inspector) (any, error)) error {
+func inspect(w http.ResponseWriter, r *http.Request, fn func(*app.Runtime, hook.Inspector) (any, error)) error {
 	if r.Method != http.MethodGet {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method %s is not allowed: use GET", r.Method)}
 	}
@@ -95,7 +111,7 @@ func inspect(w http.ResponseWriter, r *http.Request, fn func(hook.Inspector) (an
 	}
 	var answer any
 	err = rt.Inspect(r.Context(), func(in hook.Inspector) (err error) {
-		answer, err = fn(in)
+		answer, err = fn(rt, in)
 		return err
 	})
 	switch {

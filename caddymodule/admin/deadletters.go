@@ -115,7 +115,7 @@ func activeLetters(ctx context.Context) (hook.DeadLetters, func(), error) {
 	if err != nil {
 		return nil, nil, status(http.StatusServiceUnavailable, err)
 	}
-	letters, ok := rt.Queue.(hook.DeadLetters)
+	letters, ok := rt.Letters()
 	if !ok {
 		leave()
 		return nil, nil, status(http.StatusNotFound, errNoLetters)

@@ -4,11 +4,19 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/hook"
 )
 
 // Queue is the answer of QueuePath.
 type Queue struct {
+	*Counts        // nil where the queue cannot be asked, and has a spool
+	Error   string `json:"error,omitempty"` // why it cannot
+	Spool   *Spool `json:"spool,omitempty"` // where there is one
+}
+
+// Counts are those of a queue by state.
+type Counts struct {
 	Ready  int `json:"ready"`             // waiting to be processed
 	Due    int `json:"due,omitempty"`     // to be tried again at a later time
 	InWork int `json:"in_work,omitempty"` // being processed
@@ -16,7 +24,39 @@ type Queue struct {
 }
 
 // NewQueue returns counts as the API answers them.
-func NewQueue(n hook.Counts) Queue { return Queue(n) }
+func NewQueue(n hook.Counts) Queue {
+	c := Counts(n)
+	return Queue{Counts: &c}
+}
+
+// Spool is what waits on this node to be forwarded to the queue.
+type Spool struct {
+	Events        int     `json:"events"`
+	DeadLetters   int     `json:"dead_letters"`
+	PutOff        int     `json:"put_off,omitempty"` // refused before, and tried again later
+	OldestSeconds float64 `json:"oldest_seconds"`    // of the oldest of them
+	Bytes         int64   `json:"bytes"`             // of the file
+	MaxBytes      int64   `json:"max_bytes"`         // of which 90 % may be used
+	Spooled       uint64  `json:"spooled"`           // since the process began, as the next
+	Forwarded     uint64  `json:"forwarded"`
+	Queue         string  `json:"queue,omitempty"` // why the queue cannot be used now
+	Error         string  `json:"error,omitempty"` // why nothing can be spooled now
+}
+
+func newSpool(s *app.SpoolStatus) *Spool {
+	out := &Spool{
+		Events: s.Events, DeadLetters: s.DeadLetters, PutOff: s.PutOff,
+		OldestSeconds: s.Oldest.Round(time.Millisecond).Seconds(),
+		Bytes:         s.Bytes, MaxBytes: s.MaxBytes, Spooled: s.Spooled, Forwarded: s.Forwarded,
+	}
+	if s.Primary != nil {
+		out.Queue = s.Primary.Error()
+	}
+	if s.Local != nil {
+		out.Error = s.Local.Error()
+	}
+	return out
+}
 
 // Events is the answer of EventsPath.
 type Events struct {

@@ -165,13 +165,14 @@ func (a *App) Start() error {
 	return a.consumption.start()
 }
 
-// Stop implements caddy.App. It ends the consumer, and nothing else: requests
-// may still be in flight, and are served. The runtime ends when the last has
+// Stop implements caddy.App. It ends the consumer and what forwards events, and
+// nothing else: requests may still be in flight, and are served. The runtime ends when the last has
 // left, after Cleanup.
 func (a *App) Stop() error {
 	if a.consumption != nil {
 		a.consumption.end()
 	}
+	a.runtime.stop()
 	return nil
 }
 

@@ -1,15 +1,18 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/hookgate/hookgate/accept"
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/embedded"
@@ -92,7 +95,21 @@ func (q *EmbeddedQueue) OpenSource(env Env, _ []time.Duration) (hook.Source, Han
 	if err != nil {
 		return nil, nil, err
 	}
-	return h.db, h, nil
+	return &embeddedSource{DB: h.db, handle: h}, h, nil
+}
+
+// embeddedSource takes the events of a file while no forwarder does.
+type embeddedSource struct {
+	*embedded.DB
+	handle *embeddedHandle
+}
+
+// Receive implements hook.Source.
+func (s *embeddedSource) Receive(ctx context.Context) (hook.Delivery, error) {
+	if err := s.handle.consumes(ctx); err != nil {
+		return nil, err
+	}
+	return s.DB.Receive(ctx)
 }
 
 // UnmarshalCaddyfile sets up the queue. Syntax:
@@ -116,6 +133,10 @@ var files = caddy.NewUsagePool()
 type file struct {
 	db    *embedded.DB
 	inUse bool // by another process, when this one wanted it first
+
+	backlog *accept.Backlog
+	turns   turns
+	spools  atomic.Int64 // configs that spool into it
 
 	mu     sync.Mutex
 	bounds []*embeddedHandle // those that bound its size; the last one counts
@@ -150,18 +171,43 @@ func (f *file) unbound(h *embeddedHandle) {
 	}
 }
 
+// oldest returns how long the oldest event in the file that is not at work has
+// been there.
+func (f *file) oldest() time.Duration {
+	at, err := f.db.Oldest()
+	if err != nil || at.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(at))
+}
+
 // embeddedHandle is one config's hold on a file, as a store or as a queue.
 type embeddedHandle struct {
 	*file
 	path    string
 	maxSize int64 // 0: leave it to the queue
+
+	consuming sync.Mutex
+	consumer  bool // it has a turn as a consumer, until it is released
+}
+
+// consumes waits for a turn to take events, which lasts until Release.
+func (h *embeddedHandle) consumes(ctx context.Context) error {
+	h.consuming.Lock()
+	defer h.consuming.Unlock()
+	if h.consumer {
+		return nil
+	}
+	err := h.turns.take(ctx, false)
+	h.consumer = err == nil
+	return err
 }
 
 func acquire(env Env) (*embeddedHandle, error) {
 	path := filepath.Join(env.DataDir, EmbeddedFile)
 	v, _, err := files.LoadOrNew(path, func() (caddy.Destructor, error) {
 		db, err := embedded.New(embedded.Options{Path: path, Logger: env.Logger})
-		return &file{db: db, inUse: embedded.InUse(path)}, err
+		return &file{db: db, inUse: embedded.InUse(path), backlog: accept.NewBacklog()}, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
@@ -193,6 +239,12 @@ func (h *embeddedHandle) Running() {
 // Release implements Handle.
 func (h *embeddedHandle) Release() error {
 	h.unbound(h)
+	h.consuming.Lock()
+	if h.consumer {
+		h.consumer = false
+		h.turns.give()
+	}
+	h.consuming.Unlock()
 	_, err := files.Delete(h.path)
 	return err
 }

@@ -11,7 +11,7 @@ import (
 // collectors returns the collectors of the app. They live as long as the
 // process, and read the files that are open at the moment of a scrape.
 var collectors = sync.OnceValue(func() []prometheus.Collector {
-	return []prometheus.Collector{new(embeddedCollector), new(redisCollector), new(rabbitCollector)}
+	return []prometheus.Collector{new(embeddedCollector), new(redisCollector), new(rabbitCollector), new(spoolCollector)}
 })
 
 var (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -52,6 +53,10 @@ type RabbitMQQueue struct {
 	// authorities.
 	TLS *TLS `json:"tls,omitempty"`
 
+	// Keeps events on this node while RabbitMQ cannot take them, and forwards
+	// them then. Default: such an event is answered 503.
+	Spool *Spool `json:"spool,omitempty"`
+
 	opts   rabbitmq.Options
 	digest [sha256.Size]byte // of all settings
 }
@@ -66,7 +71,7 @@ func (*RabbitMQQueue) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner. It reads files and does not connect.
 func (s *RabbitMQQueue) Provision(caddy.Context) error {
-	if err := s.check(); err != nil {
+	if err := errors.Join(s.check(), s.Spool.check()); err != nil {
 		return err
 	}
 	ends, _, err := s.resolve()
@@ -88,7 +93,10 @@ func (s *RabbitMQQueue) Provision(caddy.Context) error {
 		return c, err
 	}
 	// The templates, and what stands in the places that are not read again.
-	all, err := json.Marshal([]any{s, ends.Servers, ends.Vhost, ends.TLS, s.opts.Prefix, certs})
+	// The spool is not the connection's.
+	connection := *s
+	connection.Spool = nil
+	all, err := json.Marshal([]any{&connection, ends.Servers, ends.Vhost, ends.TLS, s.opts.Prefix, certs})
 	if err != nil {
 		return err
 	}
@@ -113,6 +121,19 @@ func (e rabbitEntry) Destruct() error {
 
 // OpenQueue implements QueueDriver.
 func (s *RabbitMQQueue) OpenQueue(env Env) (hook.Queue, Handle, error) {
+	queue, h, err := s.connect(env)
+	if err != nil || s.Spool == nil {
+		return queue, h, err
+	}
+	spooling, err := s.Spool.open(env, queue, h)
+	if err != nil {
+		return nil, nil, err
+	}
+	return spooling.spool, spooling, nil
+}
+
+// connect returns the queue that all with equal settings share.
+func (s *RabbitMQQueue) connect(env Env) (hook.Queue, Handle, error) {
 	v, _, err := rabbitQueues.LoadOrNew(s.digest, func() (caddy.Destructor, error) {
 		opts := s.opts
 		opts.Logger = env.Logger

@@ -19,9 +19,14 @@ import (
 //			certificate <path> <key's path>
 //			server_name <name>
 //		}
+//		spool {
+//			max_size <size>
+//			rate     <events a second>
+//		}
 //	}
 //
-// The secret is {env.NAME} or {file./path}. A block after tls may be left out.
+// The secret is {env.NAME} or {file./path}. The block after tls, and that after
+// spool, may be left out.
 func (s *RabbitMQQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the driver's name
 	s.URLs = d.RemainingArgs()
@@ -46,6 +51,7 @@ func (s *RabbitMQQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"prefix":   parse.String(&s.Prefix),
 		"topology": parse.Word(&s.Topology, string(rabbitmq.Declare), string(rabbitmq.Passive)),
 		"tls":      parseTLS(&s.TLS),
+		"spool":    parseSpool(&s.Spool),
 	})
 }
 

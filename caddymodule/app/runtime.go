@@ -27,7 +27,8 @@ type Runtime struct {
 	dataDir  string
 	logger   *zap.Logger
 	handles  []Handle
-	router   Router // nil where the queue has no others by name
+	router   Router       // nil where the queue has no others by name
+	spool    *spoolHandle // nil without a spool
 	handover *handover
 	linger   time.Duration // after a reload; see lingerFor
 
@@ -56,6 +57,7 @@ func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error)
 	}
 	rt.handles = append(rt.handles, h)
 	rt.router, _ = h.(Router)
+	rt.spool, _ = h.(*spoolHandle)
 	if rt.Core, err = accept.New(accept.Options{Store: rt.Store, Logger: env.Logger}); err != nil {
 		return nil, err
 	}
@@ -105,9 +107,15 @@ const connectTime = 300 * time.Millisecond
 func (rt *Runtime) awaitDrivers() {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for begin := time.Now(); len(rt.Unready()) > 0 && time.Since(begin) < connectTime; {
+	for begin := time.Now(); !rt.connected() && time.Since(begin) < connectTime; {
 		<-tick.C
 	}
+}
+
+// connected reports whether every driver can be used, also one that another
+// takes the place of.
+func (rt *Runtime) connected() bool {
+	return len(rt.Unready()) == 0 && (rt.spool == nil || rt.spool.primary.Ready() == nil)
 }
 
 // blocker is a Handle that may know before Start that Start will fail.
@@ -135,6 +143,18 @@ func (rt *Runtime) running() {
 	for _, h := range rt.handles {
 		if r, ok := h.(runner); ok {
 			r.Running()
+		}
+	}
+}
+
+// stopper is a Handle that has work of its own, which ends when its config is
+// stopped, while requests may still be in flight.
+type stopper interface{ Stop() }
+
+func (rt *Runtime) stop() {
+	for _, h := range rt.handles {
+		if s, ok := h.(stopper); ok {
+			s.Stop()
 		}
 	}
 }
@@ -240,6 +260,41 @@ func (rt *Runtime) Unready() []string {
 	return reasons
 }
 
+// Remarks returns what an operator should know though events are taken.
+func (rt *Runtime) Remarks() []string {
+	if rt.spool == nil {
+		return nil
+	}
+	s := rt.spool.status()
+	return s.remarks()
+}
+
+// Spool returns what is to be seen of the spool, where there is one.
+func (rt *Runtime) Spool() (status SpoolStatus, ok bool) {
+	if rt.spool == nil {
+		return SpoolStatus{}, false
+	}
+	return rt.spool.status(), true
+}
+
+// Spools reports whether an event may be durable on this node only where that
+// is an exception.
+func (rt *Runtime) Spools() bool { return rt.spool != nil }
+
+// primary is the queue where events belong.
+func (rt *Runtime) primary() hook.Queue {
+	if rt.spool != nil {
+		return rt.spool.primary
+	}
+	return rt.Queue
+}
+
+// Letters returns the dead letters of the queue, if it has some.
+func (rt *Runtime) Letters() (letters hook.DeadLetters, ok bool) {
+	letters, ok = rt.primary().(hook.DeadLetters)
+	return letters, ok
+}
+
 // ErrNoInspector means that the queue cannot be looked into.
 var ErrNoInspector = errors.New("this queue cannot be looked into")
 
@@ -250,7 +305,7 @@ func (rt *Runtime) Inspect(ctx context.Context, fn func(hook.Inspector) error) e
 		return err
 	}
 	defer leave()
-	in, ok := rt.Queue.(hook.Inspector)
+	in, ok := rt.primary().(hook.Inspector)
 	if !ok {
 		return ErrNoInspector
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf16"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/hookgate/hookgate/caddymodule/admin"
@@ -32,7 +33,8 @@ func newQueue() *cobra.Command {
 		Short: "Shows how many events wait, and which",
 		Long: `
 Shows how many events the running process holds: ready to be processed, and
-dead letters. It asks the process through its admin API.
+dead letters. It asks the process through its admin API. Where the queue has a
+spool, it also shows what waits on this node to be forwarded.
 
 With --amqp, or HOOKGATE_AMQP_URL in the environment, it looks into RabbitMQ
 itself, with the rights of the user in that URL: the user of an edge should not
@@ -48,9 +50,12 @@ name are not counted then.`,
 				return err
 			}
 			if f.json {
-				return printJSON(cmd.OutOrStdout(), raw)
+				if err := printJSON(cmd.OutOrStdout(), raw); err != nil {
+					return err
+				}
+				return missing(q)
 			}
-			return printCounts(cmd.OutOrStdout(), q)
+			return printQueue(cmd.OutOrStdout(), q)
 		},
 	}
 	flags := cmd.PersistentFlags()
@@ -113,7 +118,53 @@ func printJSON(w io.Writer, raw json.RawMessage) error {
 	return err
 }
 
-func printCounts(w io.Writer, q admin.Queue) error {
+// missing is the error of an answer that has not all of it.
+func missing(q admin.Queue) error {
+	if q.Error == "" {
+		return nil
+	}
+	return fmt.Errorf("the queue itself cannot be asked: %s", printable(q.Error))
+}
+
+// printQueue prints how many events there are, and how many of them are still
+// on the way.
+func printQueue(w io.Writer, q admin.Queue) error {
+	if q.Counts != nil {
+		if err := printCounts(w, q.Counts); err != nil {
+			return err
+		}
+	}
+	if q.Spool != nil {
+		if err := printSpool(w, q.Spool); err != nil {
+			return err
+		}
+	}
+	return missing(q)
+}
+
+func printSpool(w io.Writer, s *admin.Spool) error {
+	fmt.Fprintf(w, "\nON THIS NODE, to be forwarded\n")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "events\t%d\n", s.Events)
+	fmt.Fprintf(tw, "dead letters\t%d\n", s.DeadLetters)
+	if s.PutOff > 0 {
+		fmt.Fprintf(tw, "refused, tried again\t%d\n", s.PutOff)
+	}
+	if s.Events+s.DeadLetters > 0 {
+		fmt.Fprintf(tw, "oldest\t%s\n", time.Duration(s.OldestSeconds*float64(time.Second)).Round(time.Second))
+	}
+	fmt.Fprintf(tw, "file\t%s of %s\n", humanize.IBytes(uint64(max(0, s.Bytes))), humanize.IBytes(uint64(max(0, s.MaxBytes))))
+	fmt.Fprintf(tw, "forwarded since the start\t%d\n", s.Forwarded)
+	if s.Queue != "" {
+		fmt.Fprintf(tw, "the queue\t%s\n", printable(s.Queue))
+	}
+	if s.Error != "" {
+		fmt.Fprintf(tw, "the spool\t%s\n", printable(s.Error))
+	}
+	return tw.Flush()
+}
+
+func printCounts(w io.Writer, q *admin.Counts) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "STATE\tEVENTS\n")
 	fmt.Fprintf(tw, "ready\t%d\n", q.Ready)

@@ -29,7 +29,8 @@ func init() {
 
 // Handler answers GET and HEAD on /healthz, 200 as long as the process lives,
 // and on /readyz, 200 when events can be taken and 503 with the reasons when
-// not. Any other request goes on. The answers name no address and no secret.
+// not. Remarks say what an operator should know meanwhile, such as that events
+// are spooled. Any other request goes on. The answers name no address and no secret.
 type Handler struct {
 	runtime *app.Runtime
 }
@@ -52,6 +53,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 type report struct {
 	Status  string   `json:"status"`
 	Reasons []string `json:"reasons,omitempty"`
+	Remarks []string `json:"remarks,omitempty"`
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -69,6 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if rep.Reasons = h.runtime.Unready(); len(rep.Reasons) > 0 {
 			status, rep.Status = http.StatusServiceUnavailable, "unavailable"
 		}
+		rep.Remarks = h.runtime.Remarks()
 	}
 	body, err := json.Marshal(rep)
 	if err != nil {

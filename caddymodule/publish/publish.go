@@ -42,7 +42,8 @@ func init() {
 // Handler claims the event that webhook_validate read, publishes it to the
 // queue and answers 202 when it is durable: never before. The same event again
 // is 200 duplicate, an event kept for a person 202 parked. Where webhook_dedup
-// holds the claim already, it only publishes.
+// holds the claim already, it only publishes. An event that the queue's spool
+// keeps has "durability":"local" in its answer.
 //
 // The hook needs a name, given to webhook_validate: it is a part of the event's
 // key, and where the event goes by default.
@@ -185,6 +186,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	if err != nil {
 		return problem.Error(err)
 	}
+	st.Local = res.Local && h.runtime.Spools()
 	st.Answer(w, r, res.Outcome, h.AcceptedStatus)
 	return nil
 }

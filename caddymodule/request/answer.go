@@ -19,7 +19,7 @@ func (st *State) Answer(w http.ResponseWriter, r *http.Request, outcome hook.Out
 	case outcome == hook.OutcomeParked, status == 0:
 		status = http.StatusAccepted
 	}
-	buf := make([]byte, 0, 160)
+	buf := make([]byte, 0, 192)
 	buf = append(buf, `{"status":"`...)
 	buf = append(buf, outcome...)
 	buf = append(buf, `","event_id":`...)
@@ -27,6 +27,9 @@ func (st *State) Answer(w http.ResponseWriter, r *http.Request, outcome hook.Out
 		buf, _ = jsontext.AppendQuote(buf, st.Event.ID) // an ID is valid UTF-8
 	} else {
 		buf = append(buf, `""`...)
+	}
+	if st.Local {
+		buf = append(buf, `,"durability":"`+durabilityLocal+`"`...)
 	}
 	buf = append(buf, `,"processing_time_ms":`...)
 	ms := float64(time.Since(st.Start)) / float64(time.Millisecond)

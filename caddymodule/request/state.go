@@ -25,6 +25,7 @@ type State struct {
 	Event   *hook.Event   // set by webhook_validate
 	Park    *hook.Fault   // set by webhook_validate: keep the event for a person
 	Claimed bool          // set by webhook_dedup: the event's key is claimed already
+	Local   bool          // set by webhook_publish: the event is durable on this node only, for now
 	Outcome string        // set once the answer is known
 	body    body          // see Body
 	took    stageDuration // see Took
@@ -84,6 +85,10 @@ func (st *State) Arrived() {
 // BodyFailed reports whether the body was asked for and did not arrive whole.
 func (st *State) BodyFailed() bool { return st.body.err != nil }
 
+// durabilityLocal is the durability of an event that is on this node only. That
+// of all others is not named.
+const durabilityLocal = "local"
+
 // Taken records that the request gets a 2xx.
 func (st *State) Taken(r *http.Request, outcome hook.Outcome, status int) {
 	st.finish(r, string(outcome), status, nil)
@@ -105,7 +110,7 @@ func (st *State) finish(r *http.Request, outcome string, status int, err error) 
 	st.Outcome = outcome
 	record := telemetry.Request{
 		Hook: st.Hook, Outcome: outcome, Status: status,
-		Total: time.Since(st.Start), Stages: st.took, Err: err,
+		Total: time.Since(st.Start), Stages: st.took, Local: st.Local, Err: err,
 	}
 	if st.Event != nil {
 		record.EventID = st.Event.ID
@@ -114,6 +119,9 @@ func (st *State) finish(r *http.Request, outcome string, status int, err error) 
 	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.String("hook", st.Hook))
 		extra.Set(zap.String("outcome", outcome))
+		if st.Local {
+			extra.Set(zap.String("durability", durabilityLocal))
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ type Metrics struct {
 	stages   *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
 	shed     *prometheus.CounterVec
+	local    *prometheus.CounterVec
 	dropped  prometheus.Counter
 }
 
@@ -74,6 +75,10 @@ var metrics = sync.OnceValue(func() *Metrics {
 			Name: "hookgate_requests_shed_total",
 			Help: "Requests refused unread because of overload, by hook and reason (max_in_flight, budget).",
 		}, []string{"hook", "reason"}),
+		local: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hookgate_local_accepts_total",
+			Help: "Events accepted or parked that were durable on this node only, by hook.",
+		}, []string{"hook"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hookgate_log_lines_dropped_total",
 			Help: "Log lines left out to thin a flood.",
@@ -83,7 +88,7 @@ var metrics = sync.OnceValue(func() *Metrics {
 
 // collectors returns all of them.
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.stages, m.inFlight, m.shed, m.dropped}
+	return []prometheus.Collector{m.requests, m.duration, m.stages, m.inFlight, m.shed, m.local, m.dropped}
 }
 
 // Register puts collectors into the registry of a config. One that is there

@@ -63,6 +63,7 @@ type Request struct {
 	EventID string // only its digest is logged
 	Total   time.Duration
 	Stages  [StageCount]time.Duration
+	Local   bool // durable on this node only
 	Err     error
 }
 
@@ -72,14 +73,20 @@ func (rec *Recorder) Record(r *Request) {
 		return
 	}
 	rec.metrics.observe(r.Hook, r.Outcome, r.Total, &r.Stages)
+	if r.Local {
+		rec.metrics.local.WithLabelValues(r.Hook).Inc()
+	}
 	line := rec.logger.Check(levelOf(r), r.Outcome)
 	if line == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 6+int(StageCount))
+	fields := make([]zap.Field, 0, 7+int(StageCount))
 	fields = append(fields, zap.String("hook", r.Hook), zap.Int("status", r.Status), zap.Duration("duration", r.Total))
 	if r.EventID != "" {
 		fields = append(fields, zap.String("event", hook.LogID(r.EventID)))
+	}
+	if r.Local {
+		fields = append(fields, zap.Bool("local", true))
 	}
 	for s, d := range r.Stages {
 		if d > 0 {

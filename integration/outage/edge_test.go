@@ -24,6 +24,7 @@ type setup struct {
 	rabbitSecret  string // path of a file. Default: the user's name is the password
 	prefix        string
 	topology      string // default: declare
+	queue         string // more of the queue's block
 	global        string // more global options
 	hooks         string
 }
@@ -62,6 +63,7 @@ func (s setup) caddyfile(t *testing.T) string {
 			password {file.%s}
 			prefix %s
 			topology %s
+			%s
 		}
 	}
 }
@@ -75,7 +77,7 @@ http://:$PORT {
 	%s
 	respond 404
 }
-`, s.global, s.redis, redisUser, s.redisPassword, s.rabbit, s.rabbitUser, s.rabbitSecret, s.prefix, s.topology, s.hooks)
+`, s.global, s.redis, redisUser, s.redisPassword, s.rabbit, s.rabbitUser, s.rabbitSecret, s.prefix, s.topology, s.queue, s.hooks)
 }
 
 // secretFile returns the path of a new file with a secret.
