@@ -54,7 +54,9 @@ func (r *Reader) addFills(m *manifest) {
 		name := p[len(p)-1]
 		quoted, _ := jsontext.AppendQuote(nil, name) // a pointer is UTF-8
 		known[p.String()] = len(r.fills)
-		r.fills = append(r.fills, fill{slot: parent.slot - 1, name: name, text: string(quoted) + ":", node: r.tree.at(p)})
+		n := r.tree.at(p)
+		r.fills = append(r.fills, fill{slot: parent.slot - 1, name: name, text: string(quoted) + ":", node: n})
+		n.fill = len(r.fills)
 		return &r.fills[len(r.fills)-1]
 	}
 	for _, a := range m.aliases {
@@ -78,6 +80,10 @@ func (r *Reader) addFills(m *manifest) {
 func (w *walk) fill() {
 	for i := range w.reader.fills {
 		f := &w.reader.fills[i]
+		there := w.present[i]
+		if there && len(f.from) == 0 {
+			continue // which is so of nearly all
+		}
 		s := &w.slots[f.slot]
 		if s.object == nil {
 			continue
@@ -92,7 +98,6 @@ func (w *walk) fill() {
 				names++
 			}
 		}
-		_, there := s.object[f.name]
 		switch {
 		case there && names == 0:
 		case there || names > 1:

@@ -33,6 +33,7 @@ type node struct {
 	values map[string]bool
 
 	slot  int // of an object that something may be put in; from 1
+	fill  int // of a member that may be put in; from 1
 	alias int // of a member under another name; from 1
 }
 

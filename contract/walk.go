@@ -36,6 +36,7 @@ type walk struct {
 	timestamps []found
 
 	slots   []slot
+	present []bool  // by fill
 	moved   []moved // by alias
 	splices []splice
 	drift   []hook.Drift
@@ -53,6 +54,7 @@ func newWalk(r *Reader) *walk {
 		ids:        make([]found, len(r.places)),
 		timestamps: make([]found, len(r.timestamps)),
 		slots:      make([]slot, r.slots),
+		present:    make([]bool, len(r.fills)),
 		moved:      make([]moved, r.aliases),
 	}
 }
@@ -65,6 +67,7 @@ func (w *walk) release() {
 	clear(w.ids)
 	clear(w.timestamps)
 	clear(w.slots)
+	clear(w.present)
 	clear(w.moved)
 	clear(w.splices)
 	w.volatile, w.splices, w.drift = w.volatile[:0], w.splices[:0], w.drift[:0]
@@ -161,6 +164,9 @@ func (w *walk) object(n *node, depth int) (any, error) {
 		}
 		if object != nil {
 			object[name] = v
+		}
+		if child != nil && child.fill > 0 {
+			w.present[child.fill-1] = true
 		}
 		end = w.decoder.InputOffset()
 	}
