@@ -67,7 +67,8 @@ type Handler struct {
 	// reject. Default: reject.
 	OnStoreFailure string `json:"on_store_failure,omitempty"`
 
-	// The status for an event accepted now: 200, 201 or 202. Default: 202.
+	// The status for an event accepted or parked now: 200, 201 or 202.
+	// Default: 202.
 	AcceptedStatus int `json:"accepted_status,omitempty"`
 
 	// Where the queue sends the event. Default: the hook's name.

@@ -11,12 +11,12 @@ import (
 )
 
 // Answer writes a success and records it. status is that of an event accepted
-// now (0: 202); a duplicate is always 200, a parked event 202.
+// or parked now (0: 202); a duplicate is always 200.
 func (st *State) Answer(w http.ResponseWriter, r *http.Request, outcome hook.Outcome, status int) {
 	switch {
 	case outcome == hook.OutcomeDuplicate:
 		status = http.StatusOK
-	case outcome == hook.OutcomeParked, status == 0:
+	case status == 0:
 		status = http.StatusAccepted
 	}
 	buf := make([]byte, 0, 192)

@@ -49,7 +49,7 @@ func init() {
 // several times: every line must pass.
 //
 // Defaults: the name of the contract, private_ranges, no auth, the contract
-// pe-action-map, 500ms, 64KiB, 512, 10/s, 48h, park, park, and reject (publish for
+// pe-action-map (open-messaging for the source of that name), 500ms, 64KiB, 512, 10/s, 48h, park, park, and reject (publish for
 // the source data-action, which never sends again).
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's own name
@@ -105,10 +105,10 @@ func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
 
 // complete fills in the defaults, and refuses what they do not make whole.
 func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
-	if c.source == SourceOpenMessaging && c.validate.Contract == "" && c.validate.ContractFile == "" && !c.contractIsNone {
-		return d.Errf("source %s: this build has no contract for it yet; name one with contract, and the ID with event_id", c.source)
-	}
 	c.applyDefaults()
+	if err := c.checkSource(d); err != nil {
+		return err
+	}
 	if c.name == "" {
 		return d.Errf("a hook without a built-in contract needs a name")
 	}

@@ -26,12 +26,6 @@ const (
 	DefaultMaxInFlight = 512
 )
 
-// The sources, which set what their sender needs.
-const (
-	SourceDataAction    = "data-action"
-	SourceOpenMessaging = "open-messaging"
-)
-
 // hookConfig is what a genesys_webhook block says.
 type hookConfig struct {
 	name           string
@@ -50,7 +44,8 @@ type hookConfig struct {
 
 // applyDefaults fills in what the block left open.
 func (c *hookConfig) applyDefaults() {
-	if c.validate.Contract == "" && c.validate.ContractFile == "" && !c.contractIsNone {
+	c.applySource()
+	if c.contractIsOpen() {
 		c.validate.Contract = DefaultContract
 	}
 	if c.name == "" {
@@ -64,16 +59,6 @@ func (c *hookConfig) applyDefaults() {
 	}
 	if c.validate.OnContractViolation == "" {
 		c.validate.OnContractViolation = validate.Park
-	}
-	switch c.source {
-	case SourceDataAction:
-		// Never sent again by Genesys: better taken twice than lost.
-		if c.publish.OnStoreFailure == "" {
-			c.publish.OnStoreFailure = publish.Publish
-		}
-	case SourceOpenMessaging:
-		c.validate.AnyMediaType = true
-		c.publish.AcceptedStatus = http.StatusOK
 	}
 	c.validate.Hook = c.name
 	c.publish.Timeout = c.timeout
