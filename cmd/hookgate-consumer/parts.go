@@ -58,7 +58,12 @@ func queues() []scheme[source] {
 
 // inboxes are the schemes that --inbox knows.
 func inboxes() []scheme[inbox] {
-	return []scheme[inbox]{{"redis", openRedis}, {"rediss", openRedis}}
+	return []scheme[inbox]{
+		{"redis", openRedis},
+		{"rediss", openRedis},
+		{"postgres", openPostgresInbox},
+		{"postgresql", openPostgresInbox},
+	}
 }
 
 // open opens what URLs name, by the scheme of the first.
@@ -121,6 +126,21 @@ func openRedis(urls []string, s *settings, log *zap.Logger) (inbox, error) {
 		}
 	}
 	return redis.New(o)
+}
+
+// openPostgresInbox keeps what was processed in the table hookgate.claims. A
+// file with the URL is read again for each connection.
+func openPostgresInbox(urls []string, s *settings, log *zap.Logger) (inbox, error) {
+	if len(urls) > 1 {
+		return nil, errors.New("PostgreSQL takes one URL, in which several hosts may stand: postgres://a,b/database")
+	}
+	return postgres.NewStore(postgres.StoreOptions{
+		DSN: func() (string, error) {
+			dsn := s.inboxAt
+			return dsn, resolve(&dsn)
+		},
+		Durable: true, Timeout: inboxTimeout, Connections: 2 * s.concurrency, Logger: log.Named("postgres"),
+	})
 }
 
 // openInbox returns nil for none, and where the handler has its own.

@@ -19,6 +19,7 @@ import (
 // settings are what the command line and the environment say.
 type settings struct {
 	queue, inbox     []string
+	inboxAt          string // the first of inbox as it was given, which may be @FILE
 	forward          string
 	postgres, table  string
 	headers          []string
@@ -84,7 +85,7 @@ func flags(s *settings) *pflag.FlagSet {
 	f.StringVar(&s.forward, "forward", "", "`URL` where events are sent, or the word log, which logs a line an event and sends nothing (this or --postgres is required)")
 	f.StringVar(&s.postgres, "postgres", "", "`DSN` of the database where events are written, postgres://user@host/database; a file is read for each new connection")
 	f.StringVar(&s.table, "table", "", "the `table` for --postgres, schema.table; the inbox is hookgate_inbox in the same schema")
-	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db]; repeat it for the nodes of a cluster; or the word none, and copies are processed too (required with --forward)")
+	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db], repeated for the nodes of a cluster, or postgres://user@host/database; or the word none, and copies are processed too (required with --forward)")
 	f.DurationSliceVar(&s.retry, "retry", consumer.DefaultRetry(), "after which `times` a failed event is tried again, ascending")
 	f.IntVar(&s.concurrency, "concurrency", 8, "events that are processed at once")
 	f.IntVar(&s.prefetch, "prefetch", 32, "events that are taken from the queue and not settled yet")
@@ -154,6 +155,9 @@ func fromEnvironment(f *pflag.FlagSet, env func(string) (string, bool)) (err err
 
 // check fills in what stands in files, and looks for what is missing.
 func (s *settings) check() error {
+	if len(s.inbox) > 0 {
+		s.inboxAt = s.inbox[0]
+	}
 	for _, urls := range [][]string{s.queue, s.inbox} {
 		for i := range urls {
 			if err := resolve(&urls[i]); err != nil {
@@ -176,7 +180,7 @@ func (s *settings) check() error {
 	case (s.postgres == "") != (s.table == ""):
 		return errors.New("--postgres and --table are needed together")
 	case s.postgres == "" && len(s.inbox) == 0:
-		return errors.New("--inbox is missing: the URL of a Redis, which keeps which events were processed. --inbox none does without, and processes copies of events too")
+		return errors.New("--inbox is missing: the URL of a Redis or a PostgreSQL, which keeps which events were processed. --inbox none does without, and processes copies of events too")
 	case s.concurrency < 1 || s.prefetch < 1:
 		return errors.New("--concurrency and --prefetch are at least 1")
 	case s.workLimit <= 0 || s.timeout <= 0 || s.grace <= 0:

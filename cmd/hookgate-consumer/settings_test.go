@@ -41,7 +41,7 @@ func TestTheCommandLineGoesBeforeTheEnvironment(t *testing.T) {
 		retry: []time.Duration{time.Second, 2 * time.Second}, concurrency: 8, prefetch: 4, workLimit: 90 * time.Second,
 		timeout: 30 * time.Second, grace: 10 * time.Second, prefix: "hookgate", topology: "declare", logLevel: "info",
 	}
-	if diff := cmp.Diff(want, s, cmp.AllowUnexported(settings{}), cmpopts.IgnoreFields(settings{}, "header", "headers")); diff != "" {
+	if diff := cmp.Diff(want, s, cmp.AllowUnexported(settings{}), cmpopts.IgnoreFields(settings{}, "header", "headers", "inboxAt")); diff != "" {
 		t.Error(diff)
 	}
 	if s.header.Get("X-A") != "b c" {
@@ -93,7 +93,9 @@ func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 		"an argument":                 {args: with("hunter2"), want: "no flags"},
 		"a queue of another kind":     {args: with("--queue", "x"), want: "--queue"},
 		"an unknown queue":            {args: []string{"--queue", "kafka://u:hunter2@k", "--forward", "log", "--inbox", "none"}, want: "amqp, amqps"},
-		"an unknown inbox":            {args: []string{"--queue", "amqp://r", "--forward", "log", "--inbox", "file://u:hunter2@k"}, want: "redis, rediss"},
+		"an unknown inbox":            {args: []string{"--queue", "amqp://r", "--forward", "log", "--inbox", "file://u:hunter2@k"}, want: "redis, rediss, postgres, postgresql"},
+		"an inbox on two servers":     {args: []string{"--queue", "amqp://r", "--forward", "log", "--inbox", "postgres://u:hunter2@a/x", "--inbox", "postgres://b/x"}, want: "one URL"},
+		"an inbox that is no DSN":     {args: []string{"--queue", "amqp://r", "--forward", "log", "--inbox", "postgres://u:hunter2@a/x?sslmode=loud"}, want: "--inbox: postgres: the DSN"},
 		"a queue that is no URL":      {args: []string{"--queue", "amqp://u:hunter2#@k:x", "--forward", "log", "--inbox", "none"}, want: "percent-encoded"},
 		"a forward that is no URL":    {args: []string{"--queue", "amqp://r", "--forward", "u:hunter2@k", "--inbox", "none"}, want: "forward"},
 		"tiers that go down":          {args: with("--retry", "2s,1s"), want: "ascending"},
