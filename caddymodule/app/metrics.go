@@ -21,6 +21,12 @@ var (
 		"Keys in the embedded store.", nil, nil)
 	usedBytes = prometheus.NewDesc("hookgate_embedded_used_bytes",
 		"Bytes in use of the embedded file.", nil, nil)
+	queueOldest = prometheus.NewDesc("hookgate_queue_oldest_seconds",
+		"Age of the oldest event in the embedded queue, by state (ready: waits or is at work; due: is tried again later). 0 without one.", []string{"state"}, nil)
+	queueRetries = prometheus.NewDesc("hookgate_queue_retry_events",
+		"Events in the embedded queue that are tried again later, by how long they were put off.", []string{"tier"}, nil)
+	deadLetters = prometheus.NewDesc("hookgate_dead_letters",
+		"Dead letters in the embedded queue, by kind.", []string{"kind"}, nil)
 	maxBytes = prometheus.NewDesc("hookgate_embedded_max_bytes",
 		"Bytes that the embedded file may use; at 90 % of it new events are refused.", nil, nil)
 )
@@ -31,7 +37,7 @@ type embeddedCollector struct{}
 
 // Describe implements prometheus.Collector.
 func (*embeddedCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueEvents, storeKeys, usedBytes, maxBytes} {
+	for _, d := range []*prometheus.Desc{queueEvents, queueOldest, queueRetries, deadLetters, storeKeys, usedBytes, maxBytes} {
 		ch <- d
 	}
 }
@@ -40,8 +46,11 @@ func (*embeddedCollector) Describe(ch chan<- *prometheus.Desc) {
 func (*embeddedCollector) Collect(ch chan<- prometheus.Metric) {
 	var sum embedded.Stats
 	open := false
+	events := newSurveySum()
 	files.Range(func(_, v any) bool {
-		s := v.(*file).db.Stats()
+		db := v.(*file).db
+		events.add(db)
+		s := db.Stats()
 		sum.Ready += s.Ready
 		sum.Due += s.Due
 		sum.InWork += s.InWork
@@ -62,6 +71,7 @@ func (*embeddedCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(queueEvents, float64(sum.Due), "due")
 	gauge(queueEvents, float64(sum.InWork), "in_work")
 	gauge(queueEvents, float64(sum.Dead), "dead")
+	events.collect(ch)
 	gauge(storeKeys, float64(sum.Keys))
 	gauge(usedBytes, float64(sum.UsedBytes))
 	gauge(maxBytes, float64(sum.MaxBytes))

@@ -147,7 +147,7 @@ func keys(sent []amqp.Delivery) map[string]int {
 	return n
 }
 
-const manyLetters = 2000
+const manyLetters = 10_000
 
 func TestDeadLettersInRabbitMQ(t *testing.T) {
 	t.Setenv(amqpVariable, "")
@@ -156,7 +156,7 @@ func TestDeadLettersInRabbitMQ(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(broker.Close)
-	t.Run("two thousand are listed, grouped, filtered, sent again and put away", func(t *testing.T) {
+	t.Run("ten thousand are listed, grouped, filtered, sent again and put away", func(t *testing.T) {
 		testManyLetters(t, newRabbitRig(t, broker, "many", manyLetters))
 	})
 	t.Run("a replay is killed half-way and run again", func(t *testing.T) {
@@ -174,7 +174,7 @@ func testManyLetters(t *testing.T, r *rabbitRig) {
 	if len(lines) != manyLetters || json.Unmarshal([]byte(lines[0]), &first) != nil || json.Unmarshal([]byte(lines[manyLetters-1]), &last) != nil {
 		t.Fatalf("%d lines", len(lines))
 	}
-	r.run("groups").check(t, 0, "1500 ", "500 ", "the downstream answered after <n> ms")
+	r.run("groups").check(t, 0, "7500 ", "2500 ", "the downstream answered after <n> ms")
 	r.run("list", "--until", "2026-05-14T13:00:10Z", "--kind", "exhausted", "--limit", "3").check(t, 0, "3 of 8 shown")
 	r.run("show", first.ID).check(t, 0, "exchange", r.prefix, "routing key")
 	for range 3 { // looking changes no order
@@ -183,12 +183,12 @@ func testManyLetters(t *testing.T, r *rabbitRig) {
 		}
 	}
 
-	r.run("replay", "--kind", "conflict", "--dry-run").check(t, 0, "500 of 500 dead letters would be sent")
+	r.run("replay", "--kind", "conflict", "--dry-run").check(t, 0, "2500 of 2500 dead letters would be sent")
 	if n := r.dead(); n != manyLetters {
 		t.Fatalf("after a dry run there are %d", n)
 	}
 	begin := time.Now()
-	r.run("replay", "--kind", "conflict", "--limit", "100", "--rate", "100", "--yes").check(t, 0, "100 of 500 dead letters sent, 400 left")
+	r.run("replay", "--kind", "conflict", "--limit", "100", "--rate", "100", "--yes").check(t, 0, "100 of 2500 dead letters sent, 2400 left")
 	if took := time.Since(begin); took < time.Second {
 		t.Errorf("100 at 100 a second took %s", took)
 	}
@@ -197,13 +197,13 @@ func testManyLetters(t *testing.T, r *rabbitRig) {
 		t.Errorf("%d were sent under %d keys, the first as %s", len(sent), len(keys(sent)), sent[0].MessageId)
 	}
 	path := filepath.Join(t.TempDir(), "archive.jsonl")
-	r.run("discard", "--error", "the downstream", "--limit", "900", "--archive", path, "--yes").check(t, 0, "900 of 1500 dead letters discarded, 600 left")
-	if raw, err := os.ReadFile(path); err != nil || bytes.Count(raw, []byte("\n")) != 900 {
+	r.run("discard", "--error", "the downstream", "--limit", "5000", "--archive", path, "--yes").check(t, 0, "5000 of 7500 dead letters discarded, 2500 left")
+	if raw, err := os.ReadFile(path); err != nil || bytes.Count(raw, []byte("\n")) != 5000 {
 		t.Errorf("%d lines, %v", bytes.Count(raw, []byte("\n")), err)
 	}
-	r.eventually("the others are there", func() bool { return r.dead() == 1000 })
-	r.run("replay", "--all", "--yes").check(t, 0, "1000 of 1000 dead letters sent")
-	if sent := r.sent(); len(sent) != 1000 || len(keys(sent)) != 1000 {
+	r.eventually("the others are there", func() bool { return r.dead() == 4900 })
+	r.run("replay", "--all", "--yes").check(t, 0, "4900 of 4900 dead letters sent")
+	if sent := r.sent(); len(sent) != 4900 || len(keys(sent)) != 4900 {
 		t.Errorf("%d were sent under %d keys", len(sent), len(keys(sent)))
 	}
 	if n := r.dead(); n != 0 {
@@ -214,8 +214,8 @@ func testManyLetters(t *testing.T, r *rabbitRig) {
 // testKilledReplay kills the program while it sends, twice, and then lets it
 // end: every letter was sent, and under one key.
 func testKilledReplay(t *testing.T, r *rabbitRig) {
-	args, _ := json.Marshal([]string{"replay", "--all", "--rate", "500", "--yes", "--prefix", r.prefix})
-	for _, until := range []int{1500, 900} {
+	args, _ := json.Marshal([]string{"replay", "--all", "--rate", "1000", "--yes", "--prefix", r.prefix})
+	for _, after := range []int{2500, 5000} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestDeadLettersAsAProgram$", "-test.timeout=2m")
 		cmd.Env = append(os.Environ(), programVariable+"="+string(args), amqpVariable+"="+r.broker.URL())
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -226,7 +226,7 @@ func testKilledReplay(t *testing.T, r *rabbitRig) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		sentSoFar := r.waitForEvents(manyLetters - until)
+		sentSoFar := r.waitForEvents(after)
 		_ = cmd.Process.Kill()
 		for s := bufio.NewScanner(out); s.Scan(); {
 			if strings.Contains(s.Text(), "dead letters sent") {

@@ -55,6 +55,8 @@ type DB struct {
 	noRoom atomic.Bool           // the last transaction found no space
 	full   atomic.Bool           // as last logged
 
+	surveyed lastSurvey
+
 	// Seams for tests.
 	commit func(*bolt.Tx) error
 	tick   time.Duration

@@ -62,6 +62,7 @@ func (dl *delivery) Later(ctx context.Context, after time.Duration, f *hook.Faul
 			}
 			e.Fault = &latest
 		}
+		o.delay = after.Milliseconds()
 		o.due = millis(now.Add(after + time.Millisecond - 1)) // not before its time
 		if after <= 0 {
 			o.due = 0

@@ -34,7 +34,8 @@
 //	handed  sequence (8 bytes) -> how often it was handed out and not settled
 //	        (4 bytes); nothing for never
 //	due     sequence (8 bytes) -> the envelope of an event that is tried again later
-//	due_at  Unix milliseconds (8 bytes), sequence (8 bytes) -> nothing
+//	due_at  Unix milliseconds (8 bytes), sequence (8 bytes) -> how long it was put
+//	        off, in milliseconds (8 bytes); nothing in older files
 //	dead    sequence (8 bytes) -> the envelope of a dead letter
 //
 // The buckets handed, due and due_at are made when they are needed. Sequences

@@ -18,13 +18,15 @@ func (k dueKey) at() int64   { return int64(binary.BigEndian.Uint64(k[:8])) }
 func (k dueKey) seq() uint64 { return binary.BigEndian.Uint64(k[8:]) }
 
 // postpone puts an event that is not ready any more away until a time, in Unix
-// milliseconds.
-func (b *batch) postpone(seq uint64, at int64, env []byte) error {
+// milliseconds. For how long that is, in milliseconds, is kept for a survey.
+func (b *batch) postpone(seq uint64, at, delay int64, env []byte) error {
 	k, i := seqKey(seq), newDueKey(at, seq)
 	b.dirty = true
 	b.counts.later++
 	b.nextLater = min(b.nextLater, at)
-	if err := b.laterAt.put(b.tx, i[:], nil); err != nil {
+	start := len(b.arena)
+	b.arena = binary.BigEndian.AppendUint64(b.arena, uint64(delay))
+	if err := b.laterAt.put(b.tx, i[:], b.arena[start:len(b.arena):len(b.arena)]); err != nil {
 		return err
 	}
 	return b.later.put(b.tx, k[:], env)

@@ -29,6 +29,7 @@ type op struct {
 	ref      ref
 	before   int       // as in taken
 	due      int64     // Unix milliseconds
+	delay    int64     // milliseconds until then
 	delivery *delivery // reachable until it is done
 
 	seqs []uint64 // what is to be removed

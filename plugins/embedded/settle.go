@@ -33,7 +33,7 @@ func (b *batch) tryLater(o *op) error {
 		return err
 	}
 	if o.due > millis(b.now) {
-		return b.postpone(o.ref.seq, o.due, o.env)
+		return b.postpone(o.ref.seq, o.due, o.delay, o.env)
 	}
 	k := seqKey(o.ref.seq)
 	b.counts.ready++
