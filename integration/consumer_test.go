@@ -89,6 +89,18 @@ http://:$PORT {
 	if h := down.where["late"]; h.Get("X-From") != "hookgate" || h.Get("X-Hookgate-Hook") != "pe-action-map" || h.Get("X-Hookgate-Attempt") != "3" {
 		t.Errorf("sent with %v", h)
 	}
+	eventually(t, 30*time.Second, "the metrics say the same", func() bool {
+		metrics, err := s.AdminRead("/metrics")
+		for _, line := range []string{
+			`hookgate_dead_letters{kind="permanent"} 1`, `hookgate_dead_letters{kind="exhausted"} 1`, `hookgate_dead_letters{kind="conflict"} 0`,
+			`hookgate_queue_oldest_seconds{state="ready"} 0`, `hookgate_queue_oldest_seconds{state="due"} 0`,
+		} {
+			if !strings.Contains(metrics, line+"\n") {
+				return false
+			}
+		}
+		return err == nil
+	})
 	// A reload changes hands: nothing is processed twice, and it goes on.
 	if err := s.Reload(caddyfile); err != nil {
 		t.Fatal(err)

@@ -6,12 +6,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hookgate/hookgate/plugins/embedded"
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
 // collectors returns the collectors of the app. They live as long as the
 // process, and read the files that are open at the moment of a scrape.
 var collectors = sync.OnceValue(func() []prometheus.Collector {
-	return []prometheus.Collector{new(embeddedCollector), new(redisCollector), new(rabbitCollector), new(spoolCollector)}
+	return []prometheus.Collector{
+		new(embeddedCollector), new(redisCollector), new(rabbitCollector), new(spoolCollector),
+		rabbitmq.DepthCollector{Source: consuming.Load},
+	}
 })
 
 var (

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,11 +83,23 @@ func (s *surveySum) collect(ch chan<- prometheus.Metric) {
 // changed while events waited.
 const maxTiers = 20
 
+// tierLabel writes a delay as a Caddyfile does: 2m, and not 2m0s.
+func tierLabel(delay time.Duration) string {
+	text := delay.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // tierLabels counts by the text of a delay.
 func tierLabels(tiers map[time.Duration]int) map[string]int {
 	n := make(map[string]int)
 	for delay, events := range tiers {
-		label := delay.String()
+		label := tierLabel(delay)
 		if delay <= 0 || len(n) >= maxTiers && n[label] == 0 {
 			label = "other"
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/hookgate/hookgate/consumer"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/forward"
+	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
 // program is everything that runs.
@@ -50,6 +51,9 @@ func newProgram(s *settings, logs io.Writer) (*program, error) {
 	}
 	metrics := consumer.NewMetrics()
 	p.registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s, ok := p.source.(*rabbitmq.Source); ok {
+		p.registry.MustRegister(rabbitmq.DepthCollector{Source: func() *rabbitmq.Source { return s }})
+	}
 	opts := consumer.Options{
 		Source: p.source, Handler: p.handler, NoInbox: p.withoutInbox(),
 		Retry: s.retry, Concurrency: s.concurrency, Prefetch: s.prefetch, WorkLimit: s.workLimit, Lease: s.lease,

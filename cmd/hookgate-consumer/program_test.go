@@ -203,6 +203,10 @@ func TestEventsComeThroughRabbitMQOnce(t *testing.T) {
 		n, err := q.Counts(context.Background())
 		return err == nil && n.Dead == 1 && n.Ready == 0
 	})
+	eventually(t, "what waits is in the metrics", func() bool {
+		return metric(`hookgate_rabbitmq_events{state="dead"} 1`)() && metric(`hookgate_rabbitmq_events{state="ready"} 0`)() &&
+			metric(`hookgate_rabbitmq_retry_events{tier="2s"} 0`)() && metric(`hookgate_rabbitmq_oldest_seconds 0`)()
+	})
 	if code, text := get(t, base+"/healthz"); code != http.StatusOK {
 		t.Error(code, text)
 	}

@@ -208,6 +208,10 @@ func TestTheConsumersUserDoesItsWorkAndNothingElse(t *testing.T) {
 	if d := receive(t, s); d.Event().ID != "later" {
 		t.Errorf("%s came back", d.Event().ID)
 	}
+	eventually(t, "it sees what waits", func() bool {
+		d, ok := s.Depth()
+		return ok && d.Dead == 1 && len(d.Tiers) == len(DefaultRetry())
+	})
 	n := NamesOf(DefaultPrefix)
 	for what, try := range map[string]func(*amqp.Channel) error{
 		"publish an event": func(ch *amqp.Channel) error { return publishTo(ch, n.Events, "k") },

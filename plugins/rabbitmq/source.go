@@ -39,6 +39,7 @@ type Source struct {
 	prefetch atomic.Int64
 	changed  chan struct{} // the prefetch
 	reason   atomic.Pointer[error]
+	depth    depth
 
 	mu     sync.Mutex
 	stop   context.CancelFunc
@@ -61,6 +62,7 @@ func NewSource(opts SourceOptions) (*Source, error) {
 		ended:   make(chan struct{}),
 	}
 	s.prefetch.Store(1)
+	s.depth.every = depthEvery
 	s.reason.Store(&errNotYet)
 	if s.name == "" {
 		s.name = q.routes.names.EventsIn
@@ -192,6 +194,7 @@ func (s *Source) session(ctx context.Context, server Server) error {
 	if err := s.queue.topology.check(ctx, c); err != nil {
 		return err
 	}
+	pumps.Go(func() { s.watchDepth(ctx, c) })
 	ch, err := c.Channel()
 	if err != nil {
 		return err
@@ -240,8 +243,10 @@ func (s *Source) consume(ctx context.Context, ch *amqp.Channel, before string, p
 	}
 	pumps.Go(func() {
 		for d := range deliveries {
+			next := newDelivery(s, &d)
+			s.depth.handedOut(next)
 			select {
-			case s.out <- newDelivery(s, &d):
+			case s.out <- next:
 			case <-ctx.Done(): // the server hands it out again
 			}
 		}

@@ -23,6 +23,7 @@ func consume(t testing.TB, addr string, q *Queue) *Source {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.depth.every = 50 * time.Millisecond
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
