@@ -78,9 +78,9 @@ func (d *DB) survey(ctx context.Context) (s Survey, err error) {
 			return s, err
 		}
 		letters, err := d.read(&l, chunkEntries)
-		if damaged, ok := errors.AsType[*damagedEntry](err); ok {
+		if damaged, ok := errors.AsType[*hook.Damaged](err); ok {
 			s.Unreadable++
-			l.after = damaged.seq
+			l.after = damaged.Seq
 			continue
 		}
 		if err != nil {
@@ -101,8 +101,8 @@ func (d *DB) oldest(bucket string) (time.Time, error) {
 	l := look{bucket: bucket}
 	for {
 		entries, err := d.read(&l, 1)
-		if damaged, ok := errors.AsType[*damagedEntry](err); ok {
-			l.after = damaged.seq
+		if damaged, ok := errors.AsType[*hook.Damaged](err); ok {
+			l.after = damaged.Seq
 			continue
 		}
 		if err != nil || len(entries) == 0 {
