@@ -24,7 +24,8 @@ type origin struct{ exchange, key string }
 // originOf returns what a message says of its origin, or where it came from.
 func originOf(d *amqp.Delivery) origin {
 	if x, ok := d.Headers[headerOriginExchange].(string); ok {
-		return origin{exchange: x, key: text(d.Headers, headerOriginKey)}
+		key, _ := d.Headers[headerOriginKey].(string) // byte for byte: it is sent there again
+		return origin{exchange: x, key: key}
 	}
 	return origin{exchange: d.Exchange, key: d.RoutingKey}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -216,7 +217,7 @@ func serverFault(h amqp.Table) *hook.Fault {
 	if reason == "delivery_limit" {
 		f.Kind = hook.KindPoison
 	}
-	if at, ok := last["time"].(time.Time); ok {
+	if at, ok := last["time"].(time.Time); ok && writable(at.UTC()) {
 		f.Time, f.First = at.UTC(), at.UTC()
 	}
 	return f
@@ -241,24 +242,37 @@ func text(h amqp.Table, name string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// number reads an integer of any of the widths that clients write.
+// number reads a count of any of the widths that clients write, and 0 where
+// there is none: whoever writes to a queue may put anything there.
 func number(h amqp.Table, name string) int {
+	var n int64
 	switch v := h[name].(type) {
 	case int64:
-		return int(v)
+		n = v
 	case int32:
-		return int(v)
+		n = int64(v)
 	case int16:
-		return int(v)
+		n = int64(v)
 	case int:
-		return v
+		n = int64(v)
 	}
-	return 0
+	if n < 0 || n > math.MaxInt32 {
+		return 0
+	}
+	return int(n)
 }
 
+// moment reads a time, in UTC. One before the year 1 or after 9999 has no form in
+// which it could be written again, and is none.
 func moment(h amqp.Table, name string, otherwise time.Time) time.Time {
-	if t, err := time.Parse(time.RFC3339Nano, text(h, name)); err == nil {
-		return t
+	t, err := time.Parse(time.RFC3339Nano, text(h, name))
+	if t = t.UTC(); err != nil || !writable(t) {
+		t = otherwise.UTC()
 	}
-	return otherwise
+	if !writable(t) {
+		return time.Time{}
+	}
+	return t
 }
+
+func writable(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
