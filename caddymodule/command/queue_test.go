@@ -103,3 +103,45 @@ func TestABodyDoesNotSteerTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSpoolIsShownBesideTheQueue(t *testing.T) {
+	const spool = `"spool":{"events":812,"dead_letters":3,"put_off":2,"oldest_seconds":12.4,"bytes":1048576,"max_bytes":4294967296,"spooled":900,"forwarded":85,"queue":"rabbitmq: down"}`
+	for _, tc := range []struct {
+		name, answer string
+		want, not    []string
+		err          string
+	}{
+		{
+			"with the counts of the queue", `{"ready":7,"dead":1,` + spool + `}`,
+			[]string{"ready  7", "dead   1", "events                     812", "dead letters               3", "refused, tried again       2", "oldest                     12s", "1.0 MiB of 4.0 GiB", "forwarded since the start  85", "rabbitmq: down"},
+			nil, "",
+		},
+		{
+			"where the queue cannot be asked", `{"error":"queue is not available",` + spool + `}`,
+			[]string{"events                     812"},
+			[]string{"ready"},
+			"cannot be asked: queue is not available",
+		},
+		{"without a spool", `{"ready":7,"dead":1}`, []string{"ready  7"}, []string{"NODE"}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			out, _, err := runQueue(t, 200, tc.answer)
+			for _, text := range tc.want {
+				if !strings.Contains(out, text) {
+					t.Errorf("it does not say %q:\n%s", text, out)
+				}
+			}
+			for _, text := range tc.not {
+				if strings.Contains(out, text) {
+					t.Errorf("it says %q:\n%s", text, out)
+				}
+			}
+			if (err != nil) != (tc.err != "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("it ends with %v", err)
+			}
+			if raw, _, _ := runQueue(t, 200, tc.answer, "--json"); raw != tc.answer {
+				t.Errorf("as JSON: %s", raw)
+			}
+		})
+	}
+}

@@ -17,7 +17,7 @@ import (
 
 // setup is what a test says of the program's config.
 type setup struct {
-	redis         string // address
+	redis         string // address. Default: the store is embedded
 	redisPassword string // path of a file
 	rabbit        string // address and virtual host
 	rabbitUser    string // default: rabbitUser
@@ -46,6 +46,10 @@ func (s setup) caddyfile(t *testing.T) string {
 	if s.redisPassword == "" {
 		s.redisPassword = secretFile(t, redisPassword)
 	}
+	store := "embedded"
+	if s.redis != "" {
+		store = fmt.Sprintf("redis redis://%s/0 {\n\t\t\tusername %s\n\t\t\tpassword {file.%s}\n\t\t}", s.redis, redisUser, s.redisPassword)
+	}
 	return fmt.Sprintf(`{
 	admin $ADMIN
 	auto_https off
@@ -54,10 +58,7 @@ func (s setup) caddyfile(t *testing.T) string {
 	%s
 	hookgate {
 		data_dir $DIR/data
-		store redis redis://%s/0 {
-			username %s
-			password {file.%s}
-		}
+		store %s
 		queue rabbitmq amqp://%s {
 			username %s
 			password {file.%s}
@@ -77,7 +78,7 @@ http://:$PORT {
 	%s
 	respond 404
 }
-`, s.global, s.redis, redisUser, s.redisPassword, s.rabbit, s.rabbitUser, s.rabbitSecret, s.prefix, s.topology, s.queue, s.hooks)
+`, s.global, store, s.rabbit, s.rabbitUser, s.rabbitSecret, s.prefix, s.topology, s.queue, s.hooks)
 }
 
 // secretFile returns the path of a new file with a secret.

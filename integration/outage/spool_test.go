@@ -26,11 +26,13 @@ type spooling struct {
 	toRabbit *servers.Proxy
 }
 
-func startSpooling(t *testing.T, queue, hooks string) *spooling {
+// startSpooling starts it. Without a Redis the store is in the file of the spool,
+// and no event waits for anything else.
+func startSpooling(t *testing.T, redis, queue, hooks string) *spooling {
 	t.Helper()
 	p := servers.NewProxy(t, broker.Addr)
 	s := &spooling{toRabbit: p, setup: setup{
-		redis: startRedis(t).Addr, rabbit: p.Addr, prefix: newPrefix(), queue: queue, hooks: hooks,
+		redis: redis, rabbit: p.Addr, prefix: newPrefix(), queue: queue, hooks: hooks,
 		rabbitSecret: secretFile(t, rabbitUser), redisPassword: secretFile(t, redisPassword),
 	}}
 	s.Edge = start(t, s.setup)
@@ -115,7 +117,7 @@ func TestWhatIsSpooledIsTheSameInRabbitMQ(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := startSpooling(t, "spool", patient+`
+	s := startSpooling(t, startRedis(t).Addr, "spool", patient+`
 	genesys_webhook /theirs {
 		name theirs
 		timeout 5s
@@ -217,7 +219,7 @@ func comparable(d amqp.Delivery) map[string]any {
 }
 
 func TestAnEdgeThatIsKilledWhileItForwardsLosesNothing(t *testing.T) {
-	s := startSpooling(t, "spool {\n\t\t\t\trate 300\n\t\t\t}", patient)
+	s := startSpooling(t, "", "spool {\n\t\t\t\trate 300\n\t\t\t}", patient)
 	s.cutOff(t)
 	ids := s.spool(t, "killed", 600)
 	s.toRabbit.Resume()
@@ -235,7 +237,7 @@ func TestAnEdgeThatIsKilledWhileItForwardsLosesNothing(t *testing.T) {
 }
 
 func TestAReloadWhileItForwardsSendsNothingTwice(t *testing.T) {
-	s := startSpooling(t, "spool {\n\t\t\t\trate 200\n\t\t\t}", patient)
+	s := startSpooling(t, "", "spool {\n\t\t\t\trate 200\n\t\t\t}", patient)
 	s.cutOff(t)
 	ids := s.spool(t, "reloaded", 800)
 	s.toRabbit.Resume()
@@ -258,7 +260,7 @@ func TestAReloadWhileItForwardsSendsNothingTwice(t *testing.T) {
 }
 
 func TestAnEdgeThatIsStoppedWhileItSpoolsLosesNothing(t *testing.T) {
-	s := startSpooling(t, "spool", patient)
+	s := startSpooling(t, startRedis(t).Addr, "spool", patient)
 	l := startLoad(t, s.Edge, hookPath, "stopped", patiently)
 	edge.Eventually(t, time.Minute, "the day begins well", func() bool { return l.seen("accepted") > 50 })
 	s.cutOff(t)
@@ -305,17 +307,17 @@ func (l *load) checkSpooled(queue string, doubts int) {
 }
 
 func TestAFullSpoolRefusesNewEventsAndKeepsTheOldOnes(t *testing.T) {
-	s := startSpooling(t, "spool {\n\t\t\t\tmax_size 1MiB\n\t\t\t}", patient)
+	s := startSpooling(t, startRedis(t).Addr, "spool {\n\t\t\t\tmax_size 400KiB\n\t\t\t}", patient)
 	s.cutOff(t)
 	var ids []string
-	full := answer{}
+	full, n := answer{}, 0
 	edge.Eventually(t, time.Minute, "the spool is full", func() bool {
-		id := fmt.Sprintf("full-%d", len(ids))
-		if full = post(t, s.Edge, hookPath, payload(id)); !full.ok() {
-			return true
+		id := fmt.Sprintf("full-%d", n)
+		n++
+		if full = post(t, s.Edge, hookPath, payload(id)); full.ok() {
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
-		return false
+		return full.status != 202 && full.code() != "store_unavailable" // of a Redis on a busy machine
 	})
 	if full.status != 503 || full.code() != "queue_unavailable" || full.flaw() != "" {
 		t.Errorf("got %d %s", full.status, full.raw)
@@ -327,8 +329,17 @@ func TestAFullSpoolRefusesNewEventsAndKeepsTheOldOnes(t *testing.T) {
 	s.toRabbit.Resume()
 	s.drained(t)
 	s.connected(t)
-	want(t, s.Edge, hookPath, payload(fmt.Sprintf("full-%d", len(ids))), 202, "accepted")
-	s.arrived(t, append(ids, fmt.Sprintf("full-%d", len(ids))), 0)
+	edge.Eventually(t, 20*time.Second, "new events go to the broker", func() bool {
+		id := fmt.Sprintf("full-%d", n)
+		n++
+		a := post(t, s.Edge, hookPath, payload(id))
+		if a.ok() {
+			ids = append(ids, id)
+		}
+		return a.ok() && a.body["durability"] == nil
+	})
+	s.drained(t)
+	s.arrived(t, ids, 0)
 }
 
 func TestWhatAnEmbeddedQueueHasLeftIsForwarded(t *testing.T) {
@@ -358,7 +369,7 @@ func TestWhatAnEmbeddedQueueHasLeftIsForwarded(t *testing.T) {
 }
 
 func TestAnOperatorSeesWhatIsSpooled(t *testing.T) {
-	s := startSpooling(t, "spool", patient)
+	s := startSpooling(t, startRedis(t).Addr, "spool", patient)
 	s.cutOff(t)
 	ids := s.spool(t, "seen", 5)
 	want(t, s.Edge, hookPath, `{"webhookEventId":"seen-bad"}`, 202, "parked")
@@ -406,7 +417,7 @@ func TestAnOperatorSeesWhatIsSpooled(t *testing.T) {
 }
 
 func TestEachEventIsTakenWhateverIsWrongWithRabbitMQ(t *testing.T) {
-	s := startSpooling(t, "spool", "genesys_webhook {\n\t\ttimeout 2s\n\t}\n\tgenesys_webhook /soon {\n\t\tname soon\n\t}")
+	s := startSpooling(t, "", "spool", "genesys_webhook {\n\t\ttimeout 2s\n\t}\n\tgenesys_webhook /soon {\n\t\tname soon\n\t}")
 	begin := time.Now()
 	l := startLoad(t, s.Edge, hookPath, "warm")
 	edge.Eventually(t, time.Minute, "the queues are old enough", func() bool { return time.Since(begin) > young })
