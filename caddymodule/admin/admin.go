@@ -23,6 +23,7 @@ import (
 const (
 	QueuePath  = "/hookgate/queue"
 	EventsPath = "/hookgate/queue/events"
+	DriftPath  = "/hookgate/drift"
 )
 
 // How many events one answer has.
@@ -43,6 +44,7 @@ func init() {
 //	GET /hookgate/queue                  counts by state, and what is spooled
 //	GET /hookgate/queue/events           a look at the events, oldest first
 //	    ?state=ready|dead&after=<seq>&limit=<n>&values=true
+//	GET /hookgate/drift                  how bodies differed from their contracts
 //
 // The bodies of events are in the answer only with values=true. Where the queue
 // is in RabbitMQ, and the user there may only publish, a look is 403; it is 429
@@ -63,6 +65,7 @@ func (a *API) Routes() []caddy.AdminRoute {
 		[]caddy.AdminRoute{
 			{Pattern: QueuePath, Handler: caddy.AdminHandlerFunc(a.queue)},
 			{Pattern: EventsPath, Handler: caddy.AdminHandlerFunc(a.events)},
+			{Pattern: DriftPath, Handler: caddy.AdminHandlerFunc(a.drift)},
 		},
 		new(DeadLetters).Routes()...,
 	)

@@ -87,6 +87,7 @@ type Event struct {
 	ClientIP    string          `json:"client_ip,omitempty"`
 	Traceparent string          `json:"traceparent,omitempty"`
 	Unverified  bool            `json:"unverified,omitempty"`
+	Drift       string          `json:"drift,omitempty"` // as in the message's header
 	Fault       *Fault          `json:"fault,omitempty"`
 	Body        json.RawMessage `json:"body,omitempty"` // only with values
 }
@@ -113,6 +114,7 @@ func newEvent(e *hook.Entry, values bool) Event {
 		Fingerprint: ev.Fingerprint.String(),
 		Traceparent: ev.Header[hook.HeaderTraceparent],
 		Unverified:  ev.Header[hook.HeaderUnverified] != "",
+		Drift:       ev.Header[hook.HeaderDrift],
 	}
 	if ev.ClientIP.IsValid() {
 		out.ClientIP = ev.ClientIP.String()

@@ -56,7 +56,8 @@ func (m *memoryLetters) Sweep(_ context.Context, fn func(*hook.DeadLetter) hook.
 
 func (m *memoryLetters) Count(context.Context) (int, error) { return len(m.letters), nil }
 
-const wholeBody = `{"campaignId":"c","campaignName":"n","contactId":"k","contactNumber":"+14155550123","callOutcome":"answered","timestamp":"2026-05-14T18:32:11.450Z","webhookEventId":"evt"}`
+const wholeBody = `{"campaignId":"c","campaignName":"n","contactId":"k","contactNumber":"+14155550123","callOutcome":"answered","agentId":null,"agentName":null,` +
+	`"dispositionCode":null,"dispositionLabel":null,"callDurationSeconds":null,"timestamp":"2026-05-14T18:32:11.450Z","webhookEventId":"evt"}`
 
 // deadEvent returns an event for a letter.
 func deadEvent(n int) *hook.Event {

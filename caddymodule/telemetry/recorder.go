@@ -21,16 +21,17 @@ const (
 // Recorder writes the metrics and the log lines of a handler's requests.
 type Recorder struct {
 	metrics *Metrics
+	drifts  *Drifts
 	logger  *zap.Logger
 }
 
 // NewRecorder makes a recorder for a handler that is being provisioned.
 func NewRecorder(ctx caddy.Context) (*Recorder, error) {
-	m := metrics()
-	if err := Register(ctx, m.collectors()...); err != nil {
+	m, d := metrics(), ProcessDrifts()
+	if err := Register(ctx, append(m.collectors(), d.metric)...); err != nil {
 		return nil, err
 	}
-	return &Recorder{metrics: m, logger: Thin(ctx.Logger())}, nil
+	return &Recorder{metrics: m, drifts: d, logger: Thin(ctx.Logger())}, nil
 }
 
 // Thin returns a logger that leaves out what repeats itself too often.

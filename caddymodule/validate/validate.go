@@ -244,8 +244,8 @@ func (h *Handler) event(st *request.State, r *http.Request) error {
 	return nil
 }
 
-// noteDrift puts what was tolerated into an event's header, and what was mended
-// into its body.
+// noteDrift counts what was tolerated and puts it into an event's header, and
+// what was mended into its body.
 func (h *Handler) noteDrift(ev *hook.Event, doc *contract.Document) {
 	if len(doc.Drift) == 0 {
 		return
@@ -254,6 +254,7 @@ func (h *Handler) noteDrift(ev *hook.Event, doc *contract.Document) {
 		ev.Header = make(map[string]string, 1)
 	}
 	ev.Header[hook.HeaderDrift] = hook.DriftHeader(doc.Drift)
+	h.recorder.Drift(ev.Hook, ev.Contract, doc.Drift)
 	if doc.Repaired != nil {
 		ev.Body = doc.Repaired
 	}
