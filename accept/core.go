@@ -1,6 +1,8 @@
 // Package accept is the accepting core: one state machine that takes each
 // event once and says so only when it is durable.
 //
+// Spool is a queue of two, and Forwarder moves on what it has kept.
+//
 // A key is absent, then pending under a token and a lease, then committed, or
 // released. Core runs any work under a claim; Gate takes events with it. The
 // rules that everything here serves: no success before the work is durable, no

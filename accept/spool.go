@@ -115,8 +115,8 @@ func (s *Spool) take(ctx context.Context, ev *hook.Event, f *hook.Fault) (hook.R
 	at := placeOf(ev, f)
 	failed := s.down(at)
 	if failed == nil {
-		half, cancel := halfOf(ctx)
-		receipt, err := put(half, s.primary, ev, f)
+		within, cancel := s.share(ctx)
+		receipt, err := put(within, s.primary, ev, f)
 		cancel()
 		if err == nil {
 			s.well(at)
@@ -131,7 +131,15 @@ func (s *Spool) take(ctx context.Context, ev *hook.Event, f *hook.Fault) (hook.R
 		failed = err
 	}
 	receipt, err := put(ctx, s.local, ev, f)
-	if err != nil {
+	switch {
+	case err != nil && failed == errAvoided && reasonOf(err) != Doubtful && ctx.Err() == nil:
+		// Without the local queue it is as if there were none.
+		if receipt, failed = put(ctx, s.primary, ev, f); failed == nil {
+			s.well(at)
+			return receipt, nil
+		}
+		return hook.Receipt{}, s.neither(failed, err)
+	case err != nil:
 		return hook.Receipt{}, s.neither(failed, err)
 	}
 	s.opts.Backlog.spooled.Add(1)
@@ -145,8 +153,12 @@ func (s *Spool) take(ctx context.Context, ev *hook.Event, f *hook.Fault) (hook.R
 	return hook.Receipt{Local: true, Seq: receipt.Seq}, nil
 }
 
-// halfOf bounds the wait for the primary queue.
-func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+// share bounds the wait for the primary queue: by half of the time that there
+// is, and by all of it where the local queue cannot be used.
+func (s *Spool) share(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.local.Ready() != nil {
+		return ctx, func() {}
+	}
 	left := unlimited
 	if end, ok := ctx.Deadline(); ok {
 		left = time.Until(end)

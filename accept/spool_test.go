@@ -248,6 +248,35 @@ func TestACopyIsTakenBackWhenThePrimaryQueueHasTheEvent(t *testing.T) {
 	}
 }
 
+func TestWithoutItsLocalQueueASpoolIsThePrimaryQueueAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newSpoolRig(t)
+		r.shelf.setError(errors.New("bad disk"))
+		slow := func(d time.Duration) func(ctx context.Context, _ *hook.Event) error {
+			return func(ctx context.Context, _ *hook.Event) error {
+				select {
+				case <-time.After(d):
+					return nil
+				case <-ctx.Done():
+					return &hook.InDoubt{Cause: ctx.Err()}
+				}
+			}
+		}
+		r.primary.set(nil, slow(budget*3/4))
+		if receipt, err, _ := r.publish(event("evt_1")); err != nil || receipt.Local {
+			t.Errorf("it has not all of the time: %+v, %v", receipt, err)
+		}
+		r.primary.set(nil, refusing)
+		if _, err, _ := r.publish(event("evt_2")); hook.CodeOf(err) != hook.CodeQueueUnavailable {
+			t.Errorf("got %v", err)
+		}
+		r.primary.set(nil, slow(0)) // well again, within the second in which it is not tried
+		if receipt, err, _ := r.publish(event("evt_3")); err != nil || receipt.Local {
+			t.Errorf("it was not tried: %+v, %v", receipt, err)
+		}
+	})
+}
+
 func TestASpoolIsReadyWhereOneOfItsQueuesIs(t *testing.T) {
 	r := newSpoolRig(t)
 	down, bad := errors.New("down"), errors.New("bad disk")

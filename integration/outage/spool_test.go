@@ -369,7 +369,7 @@ func TestWhatAnEmbeddedQueueHasLeftIsForwarded(t *testing.T) {
 }
 
 func TestAnOperatorSeesWhatIsSpooled(t *testing.T) {
-	s := startSpooling(t, startRedis(t).Addr, "spool", patient)
+	s := startSpooling(t, startRedis(t).Addr, "spool", "log\n\t"+patient)
 	s.cutOff(t)
 	ids := s.spool(t, "seen", 5)
 	want(t, s.Edge, hookPath, `{"webhookEventId":"seen-bad"}`, 202, "parked")
@@ -396,6 +396,9 @@ func TestAnOperatorSeesWhatIsSpooled(t *testing.T) {
 	}
 	if n := metric(t, s.Edge, `hookgate_local_accepts_total{hook="pe-action-map"}`); n != 6 {
 		t.Errorf("%v local accepts are counted", n)
+	}
+	if n := strings.Count(s.Log.String(), `"durability":"local"`); n != 6 {
+		t.Errorf("%d lines of the access log say so", n)
 	}
 	edge.Eventually(t, 20*time.Second, "it gets older", func() bool { return metric(t, s.Edge, "hookgate_spool_oldest_seconds") > 0.1 })
 	if metric(t, s.Edge, "hookgate_spool_bytes") == 0 {
