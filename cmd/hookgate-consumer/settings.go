@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,9 +136,10 @@ func parse(args []string, env func(string) (string, bool), stdout io.Writer) (*s
 
 // fromEnvironment sets the flags that the command line does not.
 func fromEnvironment(f *pflag.FlagSet, env func(string) (string, bool)) (err error) {
+	overruled := overruled(f)
 	f.VisitAll(func(flag *pflag.Flag) {
 		value, ok := env(variable(flag.Name))
-		if flag.Changed || !ok || value == "" || flag.Name == "version" || err != nil {
+		if flag.Changed || slices.Contains(overruled, flag.Name) || !ok || value == "" || flag.Name == "version" || err != nil {
 			return
 		}
 		values := []string{value}
@@ -151,6 +153,18 @@ func fromEnvironment(f *pflag.FlagSet, env func(string) (string, bool)) (err err
 		}
 	})
 	return err
+}
+
+// overruled returns the flags of another handler than the one that the command
+// line names: the environment may be that of an edge beside this.
+func overruled(f *pflag.FlagSet) []string {
+	switch {
+	case f.Changed("forward"):
+		return []string{"postgres", "table"}
+	case f.Changed("postgres"):
+		return []string{"forward", "inbox"}
+	}
+	return nil
 }
 
 // check fills in what stands in files, and looks for what is missing.

@@ -69,6 +69,21 @@ func TestTheDatabaseMayStandInTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestAHandlerOnTheCommandLineGoesBeforeAnotherInTheEnvironment(t *testing.T) {
+	env := environment(map[string]string{
+		"HOOKGATE_POSTGRES": "host=db", "HOOKGATE_TABLE": "a.b", "HOOKGATE_FORWARD": "http://crm", "HOOKGATE_INBOX": "redis://redis", "HOOKGATE_QUEUE": "amqp://rabbit",
+	})
+	if s, err := parse([]string{"--forward", "log"}, env, os.Stdout); err != nil || s.forward != "log" || s.postgres+s.table != "" || len(s.inbox) != 1 {
+		t.Error(s, err)
+	}
+	if s, err := parse([]string{"--postgres", "host=other"}, env, os.Stdout); err != nil || s.postgres != "host=other" || s.table != "a.b" || s.forward != "" || len(s.inbox) != 0 {
+		t.Error(s, err)
+	}
+	if _, err := parse(nil, env, os.Stdout); err == nil {
+		t.Error("one of both is taken, and nobody knows which")
+	}
+}
+
 func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
