@@ -39,15 +39,15 @@ var (
 )
 
 // attempt processes an event, unless it was processed before.
-func (c *Consumer) attempt(ev *hook.Event) outcome {
+func (c *Consumer) attempt(ctx context.Context, ev *hook.Event) outcome {
 	var o outcome
 	switch {
 	case c.once != nil:
-		o = c.attemptOnce(ev)
+		o = c.attemptOnce(ctx, ev)
 	case c.core == nil:
-		o = c.handle(c.working.ctx, ev)
+		o = c.handle(ctx, ev)
 	default:
-		o = c.attemptClaimed(ev)
+		o = c.attemptClaimed(ctx, ev)
 	}
 	if c.working.ended() && (o.what == failed && !deadly(o.fault.Kind) || o.what == inFlight || o.what == noInbox) {
 		o.what = stopped
@@ -56,9 +56,9 @@ func (c *Consumer) attempt(ev *hook.Event) outcome {
 }
 
 // attemptClaimed processes an event under a claim in the inbox.
-func (c *Consumer) attemptClaimed(ev *hook.Event) outcome {
+func (c *Consumer) attemptClaimed(ctx context.Context, ev *hook.Event) outcome {
 	var o outcome
-	state, fp, err := c.core.Do(c.working.ctx, c.claim(ev), func(ctx context.Context) error {
+	state, fp, err := c.core.Do(ctx, c.claim(ev), func(ctx context.Context) error {
 		o = c.handle(ctx, ev)
 		if o.what != processed {
 			return errFailed // the handler's own error might mean something to the core
@@ -82,12 +82,12 @@ func (c *Consumer) attemptClaimed(ev *hook.Event) outcome {
 }
 
 // attemptOnce lets a handler process an event that keeps its own inbox.
-func (c *Consumer) attemptOnce(ev *hook.Event) outcome {
+func (c *Consumer) attemptOnce(ctx context.Context, ev *hook.Event) outcome {
 	var (
 		state hook.State
 		fp    hook.Fingerprint
 	)
-	o := c.work(c.working.ctx, func(ctx context.Context) (err error) {
+	o := c.work(ctx, func(ctx context.Context) (err error) {
 		state, fp, err = c.once.HandleOnce(ctx, c.claim(ev), ev)
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/hook"
@@ -70,6 +72,11 @@ type Options struct {
 
 	// Metrics count. Default: none.
 	Metrics *Metrics
+
+	// Tracing keeps a span an attempt, which continues the trace of the request
+	// that brought the event. It is in the context of the Handler. Default:
+	// none, and the context has the request's span.
+	Tracing trace.TracerProvider
 }
 
 // DefaultRetry returns the times after which a failed event is tried again
@@ -125,6 +132,9 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.OutageWindow, 10*time.Minute)
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.Tracing == nil {
+		o.Tracing = noop.NewTracerProvider()
 	}
 	return o, nil
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,14 +16,16 @@ func (c *Consumer) process(d hook.Delivery, t ticket) ticket {
 	if ev.Attempt == 0 && ev.Replay == 0 && !ev.ReceivedAt.IsZero() {
 		c.metrics.waited(ev.Hook, time.Since(ev.ReceivedAt))
 	}
-	o := c.attempt(ev)
+	ctx, span := c.span(c.working.ctx, ev)
+	o := c.attempt(ctx, ev)
 	if o.what == inFlight && d.Redeliveries() > 0 && c.gate.mayPark() {
-		o, t = c.outlast(ev, t)
+		o, t = c.outlast(ctx, ev, t)
 	}
 	now := time.Now()
 	outage := c.learn(o, ev, t, now)
 	v := judge(o, ev, c.opts.Retry, outage, firstFault(d), now)
 	c.settle(d, ev, v)
+	endSpan(span, o, v)
 	c.report(ev, o, v)
 	return t
 }
@@ -31,7 +34,7 @@ func (c *Consumer) process(d hook.Delivery, t ticket) ticket {
 // lease must be over, and tries it then. The claim is most likely that of the
 // consumer that did not settle it, perhaps because the event has crashed it: in
 // a tier the event would be a new message, and nobody would count the crashes.
-func (c *Consumer) outlast(ev *hook.Event, t ticket) (outcome, ticket) {
+func (c *Consumer) outlast(working context.Context, ev *hook.Event, t ticket) (outcome, ticket) {
 	defer c.applyPrefetch()
 	defer c.gate.parkedOne()
 	ctx := c.fetching.ctx
@@ -52,7 +55,7 @@ func (c *Consumer) outlast(ev *hook.Event, t ticket) (outcome, ticket) {
 		if ctx.Err() != nil {
 			return outcome{what: stopped}, t
 		}
-		o = c.attempt(ev)
+		o = c.attempt(working, ev)
 	}
 	return o, t
 }

@@ -87,7 +87,7 @@ func (c *Consumer) consumption(ctx caddy.Context, a *App, env Env, rt *Runtime, 
 		}
 	}()
 	opts := consumer.Options{
-		Inbox: rt.Store, Logger: env.Logger, Metrics: consumerMetrics(),
+		Inbox: rt.Store, Logger: env.Logger, Metrics: consumerMetrics(), Tracing: &rt.tracing,
 		Concurrency: c.Concurrency, Prefetch: c.Prefetch, WorkLimit: time.Duration(c.WorkLimit),
 	}
 	for _, d := range c.Retry {

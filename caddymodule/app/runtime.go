@@ -33,6 +33,7 @@ type Runtime struct {
 	linger   time.Duration // after a reload; see lingerFor
 
 	started chan struct{} // closed by start
+	tracing tracing
 
 	mu     sync.Mutex
 	users  int
@@ -174,6 +175,7 @@ func (rt *Runtime) Enter(ctx context.Context) (leave func(), err error) {
 		return nil, hook.ErrDraining
 	}
 	rt.users++
+	rt.tracing.note(ctx)
 	return rt.leave, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -27,6 +28,7 @@ type program struct {
 	inbox    inbox // nil for none, and for a handler that has its own
 	handler  hook.Handler
 	loop     *consumer.Consumer
+	tracing  *sdktrace.TracerProvider // nil for none
 }
 
 // closeTimeout bounds the end of what is not work any more.
@@ -61,6 +63,12 @@ func newProgram(s *settings, logs io.Writer) (*program, error) {
 	}
 	if p.inbox != nil {
 		opts.Inbox = p.inbox
+	}
+	if s.traces {
+		if p.tracing, err = newTracing(p.log.Named("tracing")); err != nil {
+			return nil, err
+		}
+		opts.Tracing = p.tracing
 	}
 	p.loop, err = consumer.New(opts)
 	return p, err
@@ -117,6 +125,15 @@ func (p *program) run(ctx context.Context) (err error) {
 			defer cancel()
 			if e := part.Close(ctx); e != nil {
 				p.log.Warn("something did not close in time", zap.Error(e))
+			}
+		}()
+	}
+	if p.tracing != nil {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+			defer cancel()
+			if err := p.tracing.Shutdown(ctx); err != nil {
+				p.log.Warn("the last traces were not sent", zap.Error(err))
 			}
 		}()
 	}

@@ -38,6 +38,7 @@ type settings struct {
 	json             bool
 
 	header http.Header   // of headers
+	traces bool          // spans are sent, as the environment says
 	lease  time.Duration // of a claim in the inbox; no flag, and 0 for the default, but for tests
 }
 
@@ -66,7 +67,8 @@ transaction: each exactly once, with no other inbox.
 Each flag can also be given in the environment: HOOKGATE_QUEUE for --queue,
 HOOKGATE_WORK_LIMIT for --work-limit. Several URLs are separated by white space
 there. @FILE for a URL or a DSN stands for what is in the file, so that no
-password is in the list of processes.
+password is in the list of processes. OTEL_EXPORTER_OTLP_ENDPOINT and the other
+OTEL_ variables of OpenTelemetry send traces, by http/protobuf.
 
 Flags:
 `
@@ -129,6 +131,10 @@ func parse(args []string, env func(string) (string, bool), stdout io.Writer) (*s
 		return nil, fmt.Errorf("there are %d arguments that are no flags", f.NArg())
 	}
 	if err := fromEnvironment(f, env); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.traces, err = tracingWanted(env); err != nil {
 		return nil, err
 	}
 	return s, s.check()

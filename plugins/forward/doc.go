@@ -10,7 +10,8 @@
 //	X-Hookgate-Attempt      which attempt this is, from 1 on
 //	X-Hookgate-Replay       how often it was sent again from the dead letters
 //	X-Hookgate-Fingerprint  tells this body from another under the same ID
-//	traceparent, tracestate those of the request at the edge
+//	traceparent, tracestate the span in the context, or that of the request at the
+//	                        edge
 //
 // A service that takes each Idempotency-Key once, a replay included, has each
 // effect once. Any other may see an event more than once: after an answer that

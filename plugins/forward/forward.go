@@ -57,7 +57,7 @@ func New(opts Options) (*Handler, error) {
 func (h *Handler) Handle(ctx context.Context, ev *hook.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, h.opts.Timeout)
 	defer cancel()
-	header, err := h.header(ev)
+	header, err := h.header(ctx, ev)
 	if err != nil {
 		return &hook.Fault{Kind: hook.KindTransient, Message: "the credentials for the downstream cannot be read", Err: err}
 	}

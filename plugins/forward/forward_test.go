@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"github.com/hookgate/hookgate/hook"
@@ -98,6 +99,20 @@ func TestAnEventIsPostedAsItIs(t *testing.T) {
 	}
 	if string(body) != string(sample().Body) {
 		t.Errorf("body: %s", body)
+	}
+}
+
+func TestTheSpanOfTheAttemptGoesWithTheEvent(t *testing.T) {
+	var got http.Header
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
+	h := open(t, Options{URL: s.URL})
+	state, _ := trace.ParseTraceState("c=d")
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state})
+	if err := h.Handle(trace.ContextWithSpanContext(context.Background(), span), sample()); err != nil {
+		t.Fatal(err)
+	}
+	if got.Get("Traceparent") != "00-01000000000000000000000000000000-0200000000000000-01" || got.Get("Tracestate") != "c=d" {
+		t.Errorf("%v", got)
 	}
 }
 

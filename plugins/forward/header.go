@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -10,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hookgate/hookgate/hook"
 )
@@ -29,7 +33,7 @@ func validValue(s string) bool {
 }
 
 // header returns what is sent with an event.
-func (h *Handler) header(ev *hook.Event) (http.Header, error) {
+func (h *Handler) header(ctx context.Context, ev *hook.Event) (http.Header, error) {
 	out := h.opts.Header.Clone()
 	if out == nil {
 		out = http.Header{}
@@ -51,9 +55,10 @@ func (h *Handler) header(ev *hook.Event) (http.Header, error) {
 	set("X-Hookgate-Fingerprint", ev.Fingerprint.String())
 	set("X-Hookgate-Drift", ev.Header[hook.HeaderDrift])
 	// The standard writes the names of Trace Context in lower case.
-	if tp := ev.Header[hook.HeaderTraceparent]; tp != "" && validValue(tp) {
+	traced := traceContext(ctx, ev)
+	if tp := traced[hook.HeaderTraceparent]; tp != "" && validValue(tp) {
 		out["traceparent"] = []string{tp}
-		if ts := ev.Header[hook.HeaderTracestate]; ts != "" && validValue(ts) {
+		if ts := traced[hook.HeaderTracestate]; ts != "" && validValue(ts) {
 			out["tracestate"] = []string{ts}
 		}
 	}
@@ -65,6 +70,17 @@ func (h *Handler) header(ev *hook.Event) (http.Header, error) {
 		out.Set("Authorization", auth)
 	}
 	return out, err
+}
+
+// traceContext returns that of the span of this attempt, and without one that of
+// the request at the edge.
+func traceContext(ctx context.Context, ev *hook.Event) map[string]string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ev.Header
+	}
+	own := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, own)
+	return own
 }
 
 // key returns an event ID as it is, if it survives as the value of a header, or
