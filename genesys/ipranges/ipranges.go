@@ -20,35 +20,78 @@ type listing struct {
 	Entities []struct {
 		CIDR      string `json:"cidr"`
 		Service   string `json:"service"`
+		Region    string `json:"region"`
 		Direction string `json:"direction"` // from the perspective of Genesys; older lists have none
 	} `json:"entities"`
 }
 
-// Parse returns the ranges from which the services send (no services: all of
-// them), sorted and without those that others cover, as Contains needs them.
-// Services are compared as they are written, directions in any case.
+// Entry is one from which Genesys sends.
+type Entry struct {
+	Prefix  netip.Prefix
+	Service string
+	Region  string
+}
+
+// Read returns the entries from which Genesys sends, as they come.
 //
 // An entry with a bad range refuses the whole list, whatever its service: half
 // of one would turn senders away. The error is ErrEmpty where no entry is left.
-func Parse(data []byte, services []string) ([]netip.Prefix, error) {
+func Read(data []byte) ([]Entry, error) {
 	var list listing
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("not a list of IP ranges: %w", err)
 	}
-	var prefixes []netip.Prefix
+	var entries []Entry
 	for i, e := range list.Entities {
 		p, err := ParsePrefix(e.CIDR)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", i+1, err)
 		}
-		if fromGenesys(e.Direction) && (len(services) == 0 || slices.Contains(services, e.Service)) {
-			prefixes = append(prefixes, p)
+		if fromGenesys(e.Direction) {
+			entries = append(entries, Entry{Prefix: p, Service: e.Service, Region: e.Region})
 		}
 	}
+	if len(entries) == 0 {
+		return nil, ErrEmpty
+	}
+	return entries, nil
+}
+
+// Select returns the ranges of the services (no services: of all), sorted and
+// without those that others cover, as Contains needs them. Services are compared
+// as they are written.
+func Select(entries []Entry, services []string) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, e := range entries {
+		if len(services) == 0 || slices.Contains(services, e.Service) {
+			prefixes = append(prefixes, e.Prefix)
+		}
+	}
+	return merge(prefixes)
+}
+
+// Services returns the services that there are entries of, sorted.
+func Services(entries []Entry) []string {
+	var services []string
+	for _, e := range entries {
+		services = append(services, e.Service)
+	}
+	slices.Sort(services)
+	return slices.Compact(services)
+}
+
+// Parse is Read and Select. The error is ErrEmpty where no entry is for the
+// services.
+func Parse(data []byte, services []string) ([]netip.Prefix, error) {
+	entries, err := Read(data)
+	if err != nil {
+		return nil, err
+	}
+	prefixes := Select(entries, services)
 	if len(prefixes) == 0 {
 		return nil, ErrEmpty
 	}
-	return merge(prefixes), nil
+	return prefixes, nil
 }
 
 // fromGenesys reports whether the addresses of a direction send. A direction

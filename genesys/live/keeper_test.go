@@ -1,0 +1,405 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookgate/hookgate/genesys"
+)
+
+// has holds a view against the addresses that it is to have, and not to have.
+func has(t *testing.T, v *View, want ...string) {
+	t.Helper()
+	var got []string
+	for _, p := range v.Ranges() {
+		got = append(got, p.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for _, w := range want {
+		if !v.Contains(netip.MustParsePrefix(w).Addr()) {
+			t.Errorf("%s is not found", w)
+		}
+	}
+}
+
+func TestTheListIsFetchedAndFetchedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.set("data-actions 192.0.2.0/24", "data-actions 192.0.2.7/32", "open-messaging 198.51.100.1/32")
+		k, _ := keeper(t, src, nil)
+		actions, all := k.View("data-actions"), k.View()
+		if err := actions.Ready(); !errors.Is(err, errNoList) {
+			t.Errorf("before there is a list: %v", err)
+		}
+		synctest.Wait()
+		has(t, actions, "192.0.2.0/24")
+		has(t, all, "192.0.2.0/24", "198.51.100.1/32")
+		if k.View("data-actions") != actions {
+			t.Error("the same services have two views")
+		}
+
+		src.set("data-actions 192.0.2.0/24", "data-actions 203.0.113.0/24", "open-messaging 198.51.100.1/32")
+		time.Sleep(26 * time.Minute)
+		synctest.Wait()
+		if n := src.asked(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		time.Sleep(8 * time.Minute)
+		synctest.Wait()
+		has(t, actions, "192.0.2.0/24", "203.0.113.0/24")
+		if s := k.Stats(); s.Fetched != 2 || s.Changes != 1 || s.Ranges != 3 || !s.Known || s.Age > 8*time.Minute {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+func TestTheLastGoodListStays(t *testing.T) {
+	for name, spoil := range map[string]func(*source){
+		"when Genesys cannot be reached": func(s *source) { s.say("", errors.New("connection refused")) },
+		"when the list is empty":         func(s *source) { s.set() },
+		"when the list is not JSON":      func(s *source) { s.say("<html>", nil) },
+		"when the list breaks off":       func(s *source) { s.say(`{"entities":[{"cidr":"203.0.113.0/24"`, nil) },
+		"when the list has a bad range":  func(s *source) { s.set("data-actions 203.0.113.0/33") },
+		"when all of it is inbound": func(s *source) {
+			s.say(`{"entities":[{"cidr":"203.0.113.0/24","service":"data-actions","direction":"inbound"}]}`, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, store := new(source), newStorage()
+				src.set("data-actions 192.0.2.0/24")
+				k, logs := keeper(t, src, store)
+				v := k.View("data-actions")
+				synctest.Wait()
+				spoil(src)
+				time.Sleep(24 * time.Hour)
+				synctest.Wait()
+				has(t, v, "192.0.2.0/24")
+				if err := v.Ready(); err != nil {
+					t.Error(err)
+				}
+				s := k.Stats()
+				if s.Failed == 0 || s.LastError == "" || s.Age < 23*time.Hour {
+					t.Errorf("got %+v", s)
+				}
+				if n := src.asked(); n < 24*60/5-20 || n > 24*60 {
+					t.Errorf("asked %d times in a day", n)
+				}
+				if logs.FilterMessageSnippet("what is known stays").Len() == 0 {
+					t.Error("nothing was logged")
+				}
+				src.set("data-actions 192.0.2.0/24", "data-actions 203.0.113.0/24")
+				time.Sleep(6 * time.Minute)
+				synctest.Wait()
+				has(t, v, "192.0.2.0/24", "203.0.113.0/24")
+				if s := k.Stats(); s.LastError != "" || s.Age > 6*time.Minute {
+					t.Errorf("got %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestWithNothingAtAllAViewSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.say("", errors.New("connection refused"))
+		k, _ := keeper(t, src, newStorage())
+		v := k.View("data-actions")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err := v.Ready(); !errors.Is(err, errNoList) || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("got %v", err)
+		}
+		if v.Contains(netip.MustParseAddr("192.0.2.1")) {
+			t.Error("an address is in no list")
+		}
+		src.set("data-actions 192.0.2.0/24")
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if err := v.Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAServiceThatGenesysDoesNotHaveIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.set("data-actions 192.0.2.0/24", "smtp 192.0.2.1/32")
+		k, _ := keeper(t, src, nil)
+		early := k.View("data-action")
+		synctest.Wait()
+		for _, v := range []*View{early, k.View("data-action")} {
+			if err := v.Ready(); err == nil || !strings.Contains(err.Error(), "no addresses for data-action: there are some for data-actions, smtp") {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}
+
+// many makes n ranges of a service.
+func many(service string, n int) (ranges []string) {
+	for i := range n {
+		ranges = append(ranges, fmt.Sprintf("%s 192.0.2.%d/32", service, 2*i))
+	}
+	return ranges
+}
+
+func TestAListThatHasShrunkIsTakenWhenItHasComeThreeTimes(t *testing.T) {
+	for name, small := range map[string][]string{
+		"in all":                   append(many("data-actions", 4), "smtp 198.51.100.1/32"),
+		"of one service":           append(many("data-actions", 4), slices.Concat(many("open-messaging", 10), many("smtp", 10))...),
+		"for a service went, here": append(many("data-actions", 9), many("open-messaging", 10)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, store := new(source), newStorage()
+				src.set(slices.Concat(many("data-actions", 10), many("open-messaging", 10), many("smtp", 2))...)
+				k, logs := keeper(t, src, store)
+				v := k.View("data-actions")
+				synctest.Wait()
+				src.set(small...)
+				for n := 1; n <= 2; n++ {
+					src.more(1)
+					if len(v.Ranges()) != 10 {
+						t.Fatalf("taken after %d", n)
+					}
+				}
+				if s := k.Stats(); s.Held != 2 || s.Failed != 0 || s.Age < 54*time.Minute {
+					t.Errorf("got %+v", s)
+				}
+				if logs.FilterMessageSnippet("has shrunk").Len() != 2 {
+					t.Error("it was not logged")
+				}
+				src.more(1)
+				if len(v.Ranges()) == 10 {
+					t.Error("not taken after three")
+				}
+				if len(k.View("smtp").Ranges()) == 0 || len(k.View("open-messaging").Ranges()) == 0 {
+					t.Error("a service that went has lost its ranges")
+				}
+			})
+		})
+	}
+}
+
+func TestAShrunkListMustBeTheSameThreeTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.set(many("data-actions", 10)...)
+		k, _ := keeper(t, src, nil)
+		v := k.View("data-actions")
+		synctest.Wait()
+		for n := range 8 {
+			src.set(many("data-actions", 3+n%2)...)
+			src.more(1)
+		}
+		if len(v.Ranges()) != 10 {
+			t.Errorf("%d ranges are left", len(v.Ranges()))
+		}
+		src.set(many("data-actions", 10)...)
+		src.more(1)
+		src.set(many("data-actions", 4)...)
+		src.more(2)
+		if len(v.Ranges()) != 10 {
+			t.Error("what came before the good list was counted")
+		}
+	})
+}
+
+func TestAChangeAfterAServiceWentIsTakenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.set("data-actions 192.0.2.0/24", "smtp 198.51.100.1/32")
+		k, _ := keeper(t, src, nil)
+		synctest.Wait()
+		src.set("data-actions 192.0.2.0/24")
+		src.more(3)
+		src.set("data-actions 192.0.2.0/24", "data-actions 203.0.113.0/24")
+		src.more(1)
+		has(t, k.View(), "192.0.2.0/24", "198.51.100.1/32", "203.0.113.0/24")
+		src.set("data-actions 192.0.2.0/24", "smtp 198.51.100.9/32")
+		src.more(1)
+		has(t, k.View("smtp"), "198.51.100.9/32")
+	})
+}
+
+func TestNodesThatShareAStorageShareAFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, store := new(source), newStorage()
+		src.set("data-actions 192.0.2.0/24")
+		var nodes []*Keeper
+		for range 5 {
+			k, _ := keeper(t, src, store)
+			nodes = append(nodes, k)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := src.asked(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		src.set("data-actions 192.0.2.0/24", "data-actions 203.0.113.0/24")
+		time.Sleep(34 * time.Minute)
+		synctest.Wait()
+		if n := src.asked(); n != 2 {
+			t.Errorf("asked %d times", n)
+		}
+		for _, k := range nodes {
+			has(t, k.View(), "192.0.2.0/24", "203.0.113.0/24")
+		}
+		time.Sleep(20 * 30 * time.Minute)
+		if n := src.asked(); n < 20 || n > 26 {
+			t.Errorf("asked %d times in 10 h", n)
+		}
+	})
+}
+
+func TestWhatWasKnownIsThereAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, store := new(source), newStorage()
+		src.set(append(many("data-actions", 10), "smtp 198.51.100.1/32")...)
+		k, _ := keeper(t, src, store)
+		synctest.Wait()
+		src.set(many("data-actions", 4)...)
+		src.more(2) // held back twice
+		if err := k.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		src.say("", errors.New("connection refused"))
+		time.Sleep(40 * 24 * time.Hour)
+		again, logs := keeper(t, src, store)
+		synctest.Wait()
+		if n := len(again.View("data-actions").Ranges()); n != 10 {
+			t.Errorf("%d ranges are there", n)
+		}
+		if s := again.Stats(); !s.Known || s.Age < 40*24*time.Hour {
+			t.Errorf("got %+v", s)
+		}
+		if logs.FilterMessageSnippet("older than seven days").Len() != 1 {
+			t.Error("the age was not warned of")
+		}
+		src.set(many("data-actions", 4)...)
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if n := len(again.View("data-actions").Ranges()); n != 4 {
+			t.Errorf("%d ranges: what was held back twice before the restart was not counted", n)
+		}
+	})
+}
+
+func TestAStorageThatFailsIsMissedAndNotNecessary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, store := new(source), newStorage()
+		store.err = errors.New("no such host")
+		src.set("data-actions 192.0.2.0/24")
+		k, logs := keeper(t, src, store)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		has(t, k.View("data-actions"), "192.0.2.0/24")
+		if logs.FilterMessageSnippet("it goes on without").Len() == 0 {
+			t.Error("nothing was logged")
+		}
+	})
+}
+
+func TestALockThatIsNeverGivenBackHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, store := new(source), newStorage()
+		store.locks <- struct{}{}
+		src.set("data-actions 192.0.2.0/24")
+		k, _ := keeper(t, src, store)
+		time.Sleep(lockTime + time.Second)
+		synctest.Wait()
+		has(t, k.View("data-actions"), "192.0.2.0/24")
+	})
+}
+
+func TestWhatIsBadInTheStorageIsNotUsed(t *testing.T) {
+	for name, data := range map[string]string{
+		"nothing":        "",
+		"no JSON":        "{",
+		"another form":   `{"version":9,"asked":"2026-01-01T00:00:00Z","confirmed":"2026-01-01T00:00:00Z","digest":"x","entities":[{"cidr":"192.0.2.0/24"}]}`,
+		"no entries":     `{"version":1,"asked":"2026-01-01T00:00:00Z","confirmed":"2026-01-01T00:00:00Z","digest":"x","entities":[]}`,
+		"a bad range":    `{"version":1,"asked":"2026-01-01T00:00:00Z","confirmed":"2026-01-01T00:00:00Z","digest":"x","entities":[{"cidr":"all"}]}`,
+		"no times":       `{"version":1,"digest":"x","entities":[{"cidr":"192.0.2.0/24"}]}`,
+		"a far future's": `{"version":1,"asked":"2999-01-01T00:00:00Z","confirmed":"2999-01-01T00:00:00Z","digest":"x","entities":[{"cidr":"203.0.113.0/24","service":"data-actions"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, store := new(source), newStorage()
+				store.data["ranges"] = []byte(data)
+				src.set("data-actions 192.0.2.0/24")
+				k, _ := keeper(t, src, store)
+				synctest.Wait()
+				has(t, k.View("data-actions"), "192.0.2.0/24")
+			})
+		})
+	}
+}
+
+func TestRetryAfterIsHeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.say("", &genesys.Error{Status: 429, RetryAfter: 10 * time.Minute})
+		keeper(t, src, nil)
+		time.Sleep(9 * time.Minute)
+		synctest.Wait()
+		if n := src.asked(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if n := src.asked(); n != 2 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+func TestTheLastUserIsToldOfChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.set("data-actions 192.0.2.0/24")
+		k, _ := keeper(t, src, nil)
+		var told []string
+		user := func(name string) *User {
+			return &User{Changed: func(c Change) {
+				told = append(told, fmt.Sprintf("%s +%d -%d", name, len(c.Added), len(c.Removed)))
+			}}
+		}
+		a, b := user("a"), user("b")
+		k.Attach(a)
+		k.Attach(b)
+		synctest.Wait()
+		change := func(ranges ...string) {
+			src.set(ranges...)
+			time.Sleep(34 * time.Minute)
+			synctest.Wait()
+		}
+		change("data-actions 192.0.2.0/24", "data-actions 203.0.113.0/24")
+		k.Detach(b)
+		change("data-actions 192.0.2.0/24")
+		if want := []string{"b +1 -0", "a +0 -1"}; !slices.Equal(told, want) {
+			t.Errorf("got %q", told)
+		}
+	})
+}
+
+func TestAKeeperThatWasNeverStartedCanBeClosed(t *testing.T) {
+	k, err := New(Options{Fetch: new(source).fetch, Key: "ranges"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	k.Start() // too late: it does nothing
+}
