@@ -20,6 +20,7 @@ const namespace = "http.ip_sources."
 //
 //	client_ip_source private_ranges
 //	client_ip_source <cidr>...
+//	client_ip_source genesys <service>... { observe }
 //	client_ip_source file <path> [<service>...]
 //	client_ip_source <ip source> ...
 func (m *MatchClientIPSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -57,9 +58,6 @@ func ParseArgs(d *caddyfile.Dispenser) ([]json.RawMessage, error) {
 			return parseStatic(d, option)
 		}
 		if _, err := caddy.GetModule(namespace + first); err != nil {
-			if first == "genesys" {
-				return nil, d.Errf("%s genesys: this build has no live ranges; save them to a file and use file", option)
-			}
 			return nil, d.Errf("%s: %q is no address, no range and no IP source of this build", option, first)
 		}
 		mod, err := caddyfile.UnmarshalModule(d, namespace+first)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +68,7 @@ func (f *FileSource) Provision(ctx caddy.Context) (err error) {
 	if f.path == "" {
 		return errors.New("a path is required")
 	}
-	if err := f.checkServices(); err != nil {
+	if err := checkServices(f.Services); err != nil {
 		return err
 	}
 	seen, err := f.read()
@@ -135,22 +134,8 @@ func (f *FileSource) parse(d *caddyfile.Dispenser, option string) error {
 		return d.Errf("%s: the path is missing", option)
 	}
 	f.Path, f.Services = args[0], args[1:]
-	if err := f.checkServices(); err != nil {
+	if err := checkServices(f.Services); err != nil {
 		return d.Errf("%s: %v", option, err)
-	}
-	return nil
-}
-
-// checkServices refuses what can only be a mistake. Services themselves are
-// open: Genesys adds one now and then.
-func (f *FileSource) checkServices() error {
-	for i, s := range f.Services {
-		if s == "" {
-			return errors.New("a service is empty")
-		}
-		if slices.Contains(f.Services[:i], s) {
-			return fmt.Errorf("the service %q is already specified", s)
-		}
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
 // Package allowlist tells senders by their addresses: the matcher
-// client_ip_source, which takes any IP source, and the source genesys_file.
+// client_ip_source, which takes any IP source, and the sources genesys and
+// genesys_file.
 package allowlist
 
 import (
@@ -28,7 +29,7 @@ func init() {
 //
 // Syntax:
 //
-//	@name client_ip_source private_ranges | <cidr>... | file <path> [<service>...] | <ip source> ...
+//	@name client_ip_source private_ranges | <cidr>... | genesys <service>... | file <path> [<service>...] | <ip source> ...
 //
 // It errs where the address cannot be believed: with 425 too_early before the
 // TLS handshake is complete, with 503 misconfigured behind a trusted proxy
@@ -53,6 +54,12 @@ func (*MatchClientIPSource) CaddyModule() caddy.ModuleInfo {
 
 // readier is what a source may offer beside: an error while it has no list.
 type readier interface{ Ready() error }
+
+// outsider is what a source may offer beside: it is told of an address that no
+// source has, and may let it in.
+type outsider interface {
+	Outside(addr netip.Addr, unready error) (letIn bool)
+}
 
 // container is what a source may offer beside: a quicker look than at each of
 // its ranges.
@@ -114,6 +121,15 @@ func (m *MatchClientIPSource) MatchWithError(r *http.Request) (bool, error) {
 		if contains(source, r, addr) {
 			return true, nil
 		}
+	}
+	letIn := false
+	for _, source := range m.sources {
+		if s, ok := source.(outsider); ok && s.Outside(addr, unready) {
+			letIn = true
+		}
+	}
+	if letIn {
+		return true, nil
 	}
 	if unready != nil { // the address may be in the list that is not there
 		return false, problem.Error(&hook.Error{Code: hook.CodeAllowlistUnavailable, Err: unready})

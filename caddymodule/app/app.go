@@ -46,6 +46,10 @@ type App struct {
 	// they wait for a consumer of another process.
 	Consumer *Consumer `json:"consumer,omitempty"`
 
+	// How Genesys Cloud is asked for the addresses that it sends from. Default: it
+	// is not asked.
+	Genesys *Genesys `json:"genesys,omitempty"`
+
 	runtime     *Runtime
 	consumption *consumption // nil without a consumer
 	logger      *zap.Logger
@@ -116,6 +120,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.runtime.handover = ho
+	if a.Genesys != nil {
+		if a.runtime.ranges, err = a.Genesys.openRanges(ctx, env); err != nil {
+			return err
+		}
+		a.runtime.handles = append(a.runtime.handles, a.runtime.ranges)
+	}
 	if a.Consumer != nil {
 		if a.consumption, err = a.Consumer.consumption(ctx, a, env, a.runtime, queue); err != nil {
 			return fmt.Errorf("consumer: %w", err)

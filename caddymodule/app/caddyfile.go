@@ -23,6 +23,7 @@ func init() {
 //			store    <driver> ...
 //			queue    <driver> ...
 //			consumer { ... }
+//			genesys  <region|domain> { ... }
 //		}
 //	}
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -48,6 +49,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"store":    driver(&a.StoreRaw, "hookgate.stores."),
 		"queue":    driver(&a.QueueRaw, "hookgate.queues."),
 		"consumer": parseConsumer(&a.Consumer),
+		"genesys":  parseGenesys(&a.Genesys),
 	})
 }
 

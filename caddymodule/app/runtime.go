@@ -29,6 +29,7 @@ type Runtime struct {
 	handles  []Handle
 	router   Router       // nil where the queue has no others by name
 	spool    *spoolHandle // nil without a spool
+	ranges   *Ranges      // nil where the config does not ask for the addresses of Genesys
 	handover *handover
 	linger   time.Duration // after a reload; see lingerFor
 
@@ -259,16 +260,25 @@ func (rt *Runtime) Unready() []string {
 	if err := rt.Queue.Ready(); err != nil {
 		reasons = append(reasons, "queue: "+err.Error())
 	}
+	if rt.ranges != nil {
+		if err := rt.ranges.Ready(); err != nil {
+			reasons = append(reasons, "allowlist: "+err.Error())
+		}
+	}
 	return reasons
 }
 
 // Remarks returns what an operator should know though events are taken.
 func (rt *Runtime) Remarks() []string {
-	if rt.spool == nil {
-		return nil
+	var remarks []string
+	if rt.spool != nil {
+		s := rt.spool.status()
+		remarks = s.remarks()
 	}
-	s := rt.spool.status()
-	return s.remarks()
+	if rt.ranges != nil {
+		remarks = append(remarks, rt.ranges.remarks()...)
+	}
+	return remarks
 }
 
 // Spool returns what is to be seen of the spool, where there is one.

@@ -30,7 +30,9 @@ func init() {
 // Handler answers GET and HEAD on /healthz, 200 as long as the process lives,
 // and on /readyz, 200 when events can be taken and 503 with the reasons when
 // not. Remarks say what an operator should know meanwhile, such as that events
-// are spooled. Any other request goes on. The answers name no address and no secret.
+// are spooled, or that the list of the addresses of Genesys Cloud is older than
+// seven days. Where they are asked for, their number and the age of the list are
+// shown. Any other request goes on. The answers name no address and no secret.
 type Handler struct {
 	runtime *app.Runtime
 }
@@ -54,6 +56,26 @@ type report struct {
 	Status  string   `json:"status"`
 	Reasons []string `json:"reasons,omitempty"`
 	Remarks []string `json:"remarks,omitempty"`
+
+	Allowlist *allowlist `json:"allowlist,omitempty"` // of /readyz alone
+}
+
+// allowlist is what there is to say of the addresses of Genesys Cloud.
+type allowlist struct {
+	Ranges     int   `json:"ranges"`
+	AgeSeconds int64 `json:"age_seconds"`
+}
+
+// seeRanges returns what there is to say, if there is a list.
+func seeRanges(ranges *app.Ranges) *allowlist {
+	if ranges == nil {
+		return nil
+	}
+	s := ranges.Stats()
+	if !s.Known {
+		return nil
+	}
+	return &allowlist{Ranges: s.Ranges, AgeSeconds: int64(s.Age.Seconds())}
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -72,6 +94,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			status, rep.Status = http.StatusServiceUnavailable, "unavailable"
 		}
 		rep.Remarks = h.runtime.Remarks()
+		rep.Allowlist = seeRanges(h.runtime.Ranges())
 	}
 	body, err := json.Marshal(rep)
 	if err != nil {

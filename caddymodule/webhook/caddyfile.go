@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/caddymodule/allowlist"
+	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/caddymodule/auth"
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/publish"
@@ -25,7 +26,7 @@ func init() {
 //	genesys_webhook [<matcher>] {
 //		name                  <hook>
 //		source                data-action | open-messaging
-//		allow                 private_ranges | any | <cidr>... | genesys <service>... | file <path> [<service>...]
+//		allow                 private_ranges | any | <cidr>... | genesys <service>... { observe } | file <path> [<service>...]
 //		auth                  header <name> <secret> [<secret>] | hub_signature <secret> [<secret>] | standard_webhooks <secret> [<secret>]
 //		max_event_age         <duration>
 //		contract              <name> | file <path> | none
@@ -48,9 +49,11 @@ func init() {
 // must read them in the same way. auth may stand
 // several times: every line must pass.
 //
-// Defaults: the name of the contract, private_ranges, no auth, the contract
-// pe-action-map (open-messaging for the source of that name), 500ms, 64KiB, 512, 10/s, 48h, park, park, and reject (publish for
-// the source data-action, which never sends again).
+// Defaults: the name of the contract, private_ranges (the addresses of the
+// source's service, where there is a source and the global option has genesys),
+// no auth, the contract pe-action-map (open-messaging for the source of that
+// name), 500ms, 64KiB, 512, 10/s, 48h, park, park, and reject (publish for the
+// source data-action, which never sends again).
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's own name
 	place := fmt.Sprintf("%s:%d", h.File(), h.Line())
@@ -58,7 +61,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if err != nil {
 		return nil, err
 	}
-	c := new(hookConfig)
+	c := &hookConfig{app: h.Option(app.Name)}
 	if err := c.unmarshal(h.Dispenser); err != nil {
 		return nil, err
 	}
@@ -122,7 +125,8 @@ func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
 		return d.Errf("routing_key and a queue exclude each other: the queue's name is its key")
 	}
 	if !c.allowAny && c.allow == nil {
-		c.allow = allowlist.PrivateRanges()
+		c.allow = allowlist.Default(c.app, services[c.source])
+		c.publicRanges = !allowlist.OnlyPrivate(c.allow)
 	}
 	if c.publicRanges && len(c.rules) == 0 {
 		caddy.Log().Named("genesys_webhook").Warn("public addresses may use this hook without auth: they serve every customer of Genesys Cloud",

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/hookgate/hookgate/caddymodule/allowlist"
 	"github.com/hookgate/hookgate/caddymodule/publish"
 )
 
@@ -15,6 +16,12 @@ const (
 	SourceDataAction    = "data-action"
 	SourceOpenMessaging = "open-messaging"
 )
+
+// services are those of Genesys Cloud whose addresses the sources send from.
+var services = map[string]string{
+	SourceDataAction:    allowlist.ServiceDataActions,
+	SourceOpenMessaging: allowlist.ServiceOpenMessaging,
+}
 
 // What Open Messaging does: it waits 10 s for an answer, and tries five times
 // more, which takes 85 s in all. An event ID must be remembered for longer.

@@ -28,6 +28,7 @@ const (
 
 // hookConfig is what a genesys_webhook block says.
 type hookConfig struct {
+	app            any // the global option hookgate; nil for none
 	name           string
 	source         string
 	allow          []json.RawMessage // ip sources; nil with allowAny
