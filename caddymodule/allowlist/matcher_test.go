@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -173,6 +174,48 @@ func TestTheMatcherIsProvisioned(t *testing.T) {
 			_, err := ctx.LoadModuleByID("http.matchers.client_ip_source", json.RawMessage(tc.config))
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// trial is an IP source that lets strangers in, or only hears of them.
+type trial struct {
+	*source
+	letIn bool
+	told  []string
+}
+
+func (s *trial) Outside(addr netip.Addr, unready error) bool {
+	s.told = append(s.told, fmt.Sprint(addr, " ", unready))
+	return s.letIn
+}
+
+func TestASourceHearsOfStrangersAndMayLetThemIn(t *testing.T) {
+	down := errors.New("no list")
+	for _, tc := range []struct {
+		name   string
+		letIn  bool
+		err    error
+		client string
+		want   bool
+		told   string
+		fails  bool
+	}{
+		{"an address of the list", false, nil, "192.0.2.1", true, "[]", false},
+		{"an address of another source", false, nil, "10.0.0.1", true, "[]", false},
+		{"a stranger", false, nil, "203.0.113.1", false, "[203.0.113.1 <nil>]", false},
+		{"a stranger while the list is on trial", true, nil, "203.0.113.1", true, "[203.0.113.1 <nil>]", false},
+		{"anybody while there is no list", false, down, "192.0.2.1", false, "[192.0.2.1 no list]", true},
+		{"anybody while there is no list on trial", true, down, "192.0.2.1", true, "[192.0.2.1 no list]", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &trial{source: of("192.0.2.0/24"), letIn: tc.letIn}
+			s.err = tc.err
+			m := &MatchClientIPSource{sources: []caddyhttp.IPRangeSource{s, of("10.0.0.0/8")}}
+			got, err := m.MatchWithError(requestFrom(t, tc.client))
+			if got != tc.want || (err != nil) != tc.fails || fmt.Sprint(s.told) != tc.told {
+				t.Errorf("got %t, %v, told %v", got, err, s.told)
 			}
 		})
 	}
