@@ -34,7 +34,7 @@ run: build ## run the Caddyfile here, with its data in ./data
 # HOOKGATE_TEST_REDIS_URL and HOOKGATE_TEST_AMQP_URL, where they are set, name
 # servers that some tests use beside those that they start: see integration/servers.
 .PHONY: test
-test: servers fmt-check vet lint deps-check unit ## check everything
+test: servers fmt-check vet lint deps-check unit fuzz ## check everything
 
 # Redis, RabbitMQ and Celery from Debian's packages, as root or with sudo. The
 # tests start their own servers; the services of the packages are not started.
@@ -83,6 +83,23 @@ unit: servers
 	@grep -E '^(ok|\?) ' bin/test.log
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "skipped tests show nothing"; exit 1; fi
 	@awk '/^ *--- PASS/ { p++ } END { printf "%d passed, 0 failed\n", p }' bin/test.log
+
+# What reads bytes that others write. An input that fails is kept in testdata/fuzz
+# beside the test, and is a seed from then on. The first run compiles everything
+# with instruments, which takes a few minutes; the next ones take a minute.
+FUZZTIME := 2s
+.PHONY: fuzz
+fuzz: ## fuzz what reads foreign bytes, FUZZTIME=2s each
+	@echo "fuzz tests, $(FUZZTIME) each"
+	@mkdir -p bin && : > bin/fuzz.log
+	@grep -rE --include='*_test.go' --exclude-dir=data --exclude-dir=bin '^func Fuzz' . \
+	  | sed -E 's|^(.*)/[^/]+:func (Fuzz[A-Za-z0-9]+).*|\1 \2|' | sort \
+	  | while read -r dir name; do \
+	      go test -tags $(TAGS) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$dir" > bin/fuzz.one 2>&1 < /dev/null \
+	        || { tail -n 40 bin/fuzz.one; exit 1; }; \
+	      awk -v name="$$name" -v dir="$$dir" '/execs:/ { sub(/.*execs: /, ""); sub(/ .*/, ""); n = $$0 } END { printf "%-22s %-26s %s runs\n", name, dir, n }' bin/fuzz.one; \
+	      cat bin/fuzz.one >> bin/fuzz.log; \
+	    done
 
 .PHONY: bench
 bench: servers build ## measure the edge against bare Caddy; flags in ARGS, such as ARGS=-help

@@ -66,19 +66,3 @@ func adapt(caddyfile []byte) string {
 	}
 	return pretty.String() + "\n"
 }
-
-func FuzzCaddyfile(f *testing.F) {
-	files, _ := filepath.Glob("adapt/*.caddyfiletest")
-	for _, file := range files {
-		if raw, err := os.ReadFile(file); err == nil {
-			input, _, _ := strings.Cut(string(raw), divider)
-			f.Add([]byte(input))
-		}
-	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		if bytes.Contains(input, []byte("import")) || bytes.Contains(input, []byte("{$")) {
-			return // reads files and the environment, which is Caddy's part
-		}
-		adapt(input) // must not panic
-	})
-}

@@ -80,7 +80,7 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	f.StringVar(&s.hookgate, "hookgate", "bin/hookgate", "the `program` that is measured")
 	f.StringVar(&s.bare, "bare", "bin/bench-bare", "the `program` that it is measured against")
 	f.StringVar(&s.dir, "dir", "", "a `folder` for the data, on a disk like the real one (default: the system's for temporary files)")
-	f.StringVar(&names, "variants", strings.Join(variantNames(), ","), "what to measure, `names` with commas")
+	f.StringVar(&names, "variants", strings.Join(usual(), ","), "what to measure, `names` with commas, of "+strings.Join(variantNames(), ", "))
 	f.IntVar(&s.rounds, "rounds", 3, "how often each variant is measured")
 	f.DurationVar(&s.warmUp, "warmup", 10*time.Second, "load before each measurement")
 	f.DurationVar(&s.time, "time", 10*time.Second, "how long each measurement is")

@@ -56,6 +56,20 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+func TestWhatIsShedUnderOverloadIsNoProblem(t *testing.T) {
+	r := sample()
+	v := &r.Variants[1]
+	v.MayShed = true
+	v.Rounds[0].Failed, v.Rounds[0].Statuses = 7, map[int]int{503: 5, 504: 2}
+	if r.sum(); len(r.problems()) > 0 {
+		t.Errorf("got %q", r.problems())
+	}
+	v.Rounds[0].Failed, v.Rounds[0].Statuses[0] = 8, 1
+	if r.sum(); len(r.problems()) != 1 {
+		t.Errorf("got %q", r.problems())
+	}
+}
+
 func TestSetFigures(t *testing.T) {
 	var f figures
 	f.set(tally{took: []time.Duration{time.Millisecond, 2 * time.Millisecond}, slowest: time.Second}, time.Second, 100*time.Microsecond)

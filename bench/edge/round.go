@@ -109,7 +109,7 @@ func (b *bench) round(ctx context.Context, v variant, number int) (f figures, er
 	runtime.GC() // what the last round left behind is not this one's business
 
 	sampler := startSampler(edge.cmd.Process.Pid)
-	l := startLoad(edge.addr, b.settings.connections)
+	l := startLoad(edge.addr, v.connections(b.settings))
 	sleep(ctx, b.settings.warmUp)
 	profile := b.profile(ctx, edge, fmt.Sprintf("%s-%d", v.name, number+1))
 	begin := time.Now()

@@ -18,6 +18,10 @@ type variant struct {
 	global  string // global options of its Caddyfile
 	site    string // directives of its site
 
+	// crowd is by how many times the connections of the flags are multiplied;
+	// 0: they are not. What is too much is answered 503 or 504 then.
+	crowd int
+
 	// maxRatio is how many times the CPU of bare Caddy a request may cost; 0
 	// is any number. It is a goal: machines differ, and it fails nothing.
 	maxRatio float64
@@ -53,12 +57,37 @@ var variants = []variant{
 		site:     "genesys_webhook " + hookPath,
 		maxRatio: 2.3,
 	},
+	{
+		name:  "overload",
+		title: "Hookgate, embedded, ten times the load",
+		crowd: 10,
+		global: `hookgate {
+		data_dir $DIR/data
+		store embedded
+		queue embedded
+	}`,
+		site: "genesys_webhook " + hookPath,
+	},
 }
+
+// connections returns how many the variant has, of those that the flags say.
+func (v variant) connections(s settings) int { return s.connections * max(v.crowd, 1) }
 
 func variantNames() []string {
 	names := make([]string, len(variants))
 	for i, v := range variants {
 		names[i] = v.name
+	}
+	return names
+}
+
+// usual are the names of the variants that are measured where none are named.
+func usual() []string {
+	var names []string
+	for _, v := range variants {
+		if v.crowd == 0 {
+			names = append(names, v.name)
+		}
 	}
 	return names
 }
