@@ -29,8 +29,8 @@ type Restorer interface {
 	Restore(ctx context.Context, records ...Record) error
 }
 
-// Degrader is what a Store or a Queue may offer beside Ready: it can be used,
-// and a part of it cannot.
+// Degrader is what a Store may offer beside Ready: it can be used, and a part of
+// it cannot.
 type Degrader interface {
 	// Degraded returns what does not work, or "". It answers from memory, and
 	// names no address and no secret.

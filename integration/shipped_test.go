@@ -85,7 +85,8 @@ type sample struct {
 
 var (
 	secretFile = regexp.MustCompile(`\{(?:file|env)\.[^}]+\}`)
-	serverURLs = strings.NewReplacer("{env.REDIS_URL}", "redis://127.0.0.1:1/0", "{env.AMQP_URL}", "amqp://127.0.0.1:1/")
+	serverURLs = strings.NewReplacer("{env.REDIS_URL}", "redis://127.0.0.1:1/0", "{env.AMQP_URL}", "amqp://127.0.0.1:1/",
+		"{env.HOOKGATE_POSTGRES}", "postgres://127.0.0.1:1/app")
 	rangesFile = regexp.MustCompile(`\bfile /\S+\.json`)
 )
 

@@ -64,7 +64,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 type Env struct {
 	DataDir     string // absolute
 	Logger      *zap.Logger
-	Concurrency int // of the consumer that a handler is for, 0 for the default
+	Concurrency int  // of the consumer that a handler is for, 0 for the default
+	Inbox       bool // the store is an inbox, and nothing else
+	Durable     bool // what the store has answered must outlive a crash of its server, as that of an inbox
 }
 
 // Handle is a config's hold on a driver.
@@ -116,7 +118,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.runtime, err = newRuntime(store, queue, env); err != nil {
+	edge := env
+	edge.Durable = a.Consumer != nil && a.Consumer.InboxRaw == nil // its inbox is the same
+	if a.runtime, err = newRuntime(store, queue, edge); err != nil {
 		return err
 	}
 	a.runtime.handover = ho

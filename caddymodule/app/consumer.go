@@ -138,6 +138,7 @@ func (c *Consumer) inbox(ctx caddy.Context, env Env) (hook.Store, Handle, error)
 	if !ok {
 		return nil, nil, fmt.Errorf("module of the type %T cannot be one", mod)
 	}
+	env.Inbox, env.Durable = true, true
 	return driver.OpenStore(env)
 }
 

@@ -13,7 +13,8 @@ import (
 // process, and read the files that are open at the moment of a scrape.
 var collectors = sync.OnceValue(func() []prometheus.Collector {
 	return []prometheus.Collector{
-		new(embeddedCollector), new(redisCollector), new(rabbitCollector), new(spoolCollector), new(rangesCollector),
+		new(embeddedCollector), new(redisCollector), new(postgresCollector), new(fallbackCollector),
+		new(rabbitCollector), new(spoolCollector), new(rangesCollector),
 		rabbitmq.DepthCollector{Source: consuming.Load},
 	}
 })

@@ -51,6 +51,13 @@ type RedisStore struct {
 	// authorities.
 	TLS *TLS `json:"tls,omitempty"`
 
+	// The store that is used while this one does not answer: a module of the
+	// namespace hookgate.stores, such as postgres. It gets a copy of every
+	// commit. Default: none; what hooks do is a setting of theirs.
+	FallbackRaw json.RawMessage `json:"fallback,omitempty" caddy:"namespace=hookgate.stores inline_key=driver"`
+
+	fallback StoreDriver // nil for none
+
 	opts   redis.Options
 	digest [sha256.Size]byte // of all settings
 }
@@ -64,9 +71,17 @@ func (*RedisStore) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision implements caddy.Provisioner. It reads files and does not connect.
-func (s *RedisStore) Provision(caddy.Context) error {
+func (s *RedisStore) Provision(ctx caddy.Context) error {
 	if err := s.check(); err != nil {
 		return err
+	}
+	own := *s // what the connections depend on
+	own.FallbackRaw = nil
+	if s.FallbackRaw != nil {
+		var err error
+		if s.fallback, err = loadFallback(ctx, s); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
 	}
 	ends, creds, err := s.resolve()
 	if err != nil {
@@ -92,7 +107,7 @@ func (s *RedisStore) Provision(caddy.Context) error {
 		}
 	}
 	// The templates, and what stands in the places that are not read again.
-	all, err := json.Marshal([]any{s, ends.Addrs, ends.DB, ends.TLS, s.opts.Master, s.opts.Prefix, certs})
+	all, err := json.Marshal([]any{own, ends.Addrs, ends.DB, ends.TLS, s.opts.Master, s.opts.Prefix, certs})
 	if err != nil {
 		return err
 	}
@@ -127,7 +142,11 @@ func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
 		return nil, nil, err
 	}
 	store := v.(redisEntry).store
-	return store, redisHandle{store, s.digest}, nil
+	h := redisHandle{store, s.digest}
+	if s.fallback == nil {
+		return store, h, nil
+	}
+	return withFallback(env, store, h, s.fallback)
 }
 
 // redisHandle is one config's hold on a store.

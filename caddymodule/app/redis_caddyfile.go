@@ -1,6 +1,8 @@
 package app
 
 import (
+	"encoding/json"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
@@ -19,6 +21,7 @@ import (
 //			certificate <path> <key's path>
 //			server_name <name>
 //		}
+//		fallback <driver> ...
 //	}
 //
 // The secret is {env.NAME} or {file./path}. A block after tls may be left out.
@@ -35,6 +38,7 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"password": s.checked(parse.String(&s.Password)),
 		"prefix":   parse.String(&s.Prefix),
 		"tls":      parseTLS(&s.TLS),
+		"fallback": s.parseFallback,
 	})
 }
 
@@ -49,6 +53,19 @@ func (s *RedisStore) checked(read parse.Func) parse.Func {
 		}
 		return nil
 	}
+}
+
+func (s *RedisStore) parseFallback(d *caddyfile.Dispenser) error {
+	if err := driver(&s.FallbackRaw, "hookgate.stores.")(d); err != nil {
+		return err
+	}
+	var other struct {
+		Fallback json.RawMessage `json:"fallback"`
+	}
+	if err := json.Unmarshal(s.FallbackRaw, &other); err == nil && other.Fallback != nil {
+		return d.Err("fallback: a fallback has no fallback of its own")
+	}
+	return nil
 }
 
 func (s *RedisStore) parseMode(d *caddyfile.Dispenser) error {

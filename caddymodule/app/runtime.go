@@ -269,11 +269,15 @@ func (rt *Runtime) Unready() []string {
 }
 
 // Remarks returns what an operator should know though events are taken.
-func (rt *Runtime) Remarks() []string {
-	var remarks []string
+func (rt *Runtime) Remarks() (remarks []string) {
+	if d, ok := rt.Store.(hook.Degrader); ok {
+		if text := d.Degraded(); text != "" {
+			remarks = append(remarks, "store: "+text)
+		}
+	}
 	if rt.spool != nil {
 		s := rt.spool.status()
-		remarks = s.remarks()
+		remarks = append(remarks, s.remarks()...)
 	}
 	if rt.ranges != nil {
 		remarks = append(remarks, rt.ranges.remarks()...)

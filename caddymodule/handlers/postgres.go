@@ -2,16 +2,14 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hookgate/hookgate/caddymodule/app"
+	"github.com/hookgate/hookgate/caddymodule/internal/dsn"
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/postgres"
@@ -51,42 +49,15 @@ func (*Postgres) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner. It connects to nothing.
 func (p *Postgres) Provision(caddy.Context) error {
-	if err := checkDSN(p.DSN); err != nil {
+	if err := dsn.Check(p.DSN); err != nil {
 		return err
 	}
 	p.opts = postgres.Options{
 		Table: p.Table, Timeout: time.Duration(p.Timeout),
-		DSN: func() (string, error) { return caddy.NewReplacer().ReplaceOrErr(p.DSN, true, true) },
+		DSN: dsn.Reader(p.DSN),
 	}
 	_, err := postgres.New(p.opts) // checks them
 	return err
-}
-
-var (
-	// dsnPlaceholder is one that may hold a secret.
-	dsnPlaceholder = regexp.MustCompile(`\{(env|file)\.[^{}]*\}`)
-
-	// dsnPasswords finds the passwords in a DSN whose placeholders were taken
-	// out: that of a URL's user, and those that are named.
-	dsnPasswords = []*regexp.Regexp{
-		regexp.MustCompile(`^[^/]*//[^/?#]*?:(.*)@`),
-		regexp.MustCompile(`(?i)password\s*=\s*('[^']*'|[^\s&]*)`),
-	}
-)
-
-// checkDSN looks for a password that stands in the config itself, and never
-// quotes what it finds.
-func checkDSN(dsn string) error {
-	const hole = "\x00"
-	bare := dsnPlaceholder.ReplaceAllLiteralString(dsn, hole)
-	for _, re := range dsnPasswords {
-		for _, m := range re.FindAllStringSubmatch(bare, -1) {
-			if m[1] != "" && !strings.Contains(m[1], hole) {
-				return errors.New("postgres: a password does not stand here itself: write {env.NAME} or {file./path}")
-			}
-		}
-	}
-	return nil
 }
 
 // NewHandler implements app.HandlerDriver.
@@ -123,7 +94,7 @@ func (p *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !d.Args(&p.DSN, &p.Table) {
 		return d.Err("postgres: a DSN and a table are needed")
 	}
-	if err := checkDSN(p.DSN); err != nil {
+	if err := dsn.Check(p.DSN); err != nil {
 		return d.WrapErr(err)
 	}
 	if d.NextArg() {

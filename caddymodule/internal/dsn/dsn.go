@@ -1,0 +1,52 @@
+// Package dsn reads how to connect to PostgreSQL from a config.
+package dsn
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+var (
+	// placeholder is one that may hold a secret.
+	placeholder = regexp.MustCompile(`\{(env|file)\.[^{}]*\}`)
+
+	// passwords finds those in a DSN whose placeholders were taken out: that of
+	// a URL's user, and those that are named.
+	passwords = []*regexp.Regexp{
+		regexp.MustCompile(`^[^/]*//[^/?#]*?:(.*)@`),
+		regexp.MustCompile(`(?i)password\s*=\s*('[^']*'|[^\s&]*)`),
+	}
+)
+
+// Check looks for a password that stands in the config itself, and never quotes
+// what it finds.
+func Check(dsn string) error {
+	const hole = "\x00"
+	if strings.TrimSpace(dsn) == "" {
+		return errors.New("postgres: a DSN is needed, such as postgres://user@host/database")
+	}
+	bare := placeholder.ReplaceAllLiteralString(dsn, hole)
+	for _, re := range passwords {
+		for _, m := range re.FindAllStringSubmatch(bare, -1) {
+			if m[1] != "" && !strings.Contains(m[1], hole) {
+				return errors.New("postgres: a password does not stand here itself: write {env.NAME} or {file./path}")
+			}
+		}
+	}
+	return nil
+}
+
+// Reader returns the DSN as it is whenever it is asked for.
+func Reader(dsn string) func() (string, error) {
+	return func() (string, error) {
+		s, err := caddy.NewReplacer().ReplaceOrErr(dsn, true, true)
+		if err != nil {
+			return "", fmt.Errorf("postgres: %w", err)
+		}
+		return s, nil
+	}
+}
