@@ -35,8 +35,8 @@ func startPostgres(t *testing.T) *servers.Postgres {
 	return p
 }
 
-// load provisions a driver as a config does.
-func load(t *testing.T, s StoreDriver) error {
+// provision sets a driver up, as a config does.
+func provision(t *testing.T, s StoreDriver) error {
 	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	t.Cleanup(cancel)
@@ -46,7 +46,7 @@ func load(t *testing.T, s StoreDriver) error {
 // openDriver provisions and opens a store.
 func openDriver(t *testing.T, s StoreDriver, env Env) (hook.Store, Handle) {
 	t.Helper()
-	if err := load(t, s); err != nil {
+	if err := provision(t, s); err != nil {
 		t.Fatal(err)
 	}
 	store, h, err := s.OpenStore(env)
@@ -173,7 +173,7 @@ func TestFallbackSettingsThatAreRefused(t *testing.T) {
 			"urls": []string{"redis://b"}, "fallback": guestOf("postgres", map[string]any{"dsn": "postgres://db/app"}),
 		}),
 	} {
-		err := load(t, &RedisStore{URLs: []string{"redis://a"}, FallbackRaw: raw})
+		err := provision(t, &RedisStore{URLs: []string{"redis://a"}, FallbackRaw: raw})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
