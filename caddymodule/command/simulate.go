@@ -24,8 +24,19 @@ func newSimulate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate URL",
 		Short: "Sends events like Genesys Cloud does, and judges the answers",
-		Long: `Sends Action Map events to URL, and to nothing else, and reports how each of
-them was answered. Redirects are not followed, and no proxy is used.
+		Long: `Sends events to URL, and to nothing else, and reports how each of them was
+answered. Redirects are not followed, and no proxy is used.
+
+With --source data-action, the default, it sends as a data action does: in
+chunks, with Content-Type: application/json, and never again. With --source
+open-messaging it sends as Open Messaging does: signed with --hmac, with
+Content-Type: application/octet-stream, and after 10 s without an answer, a 429
+or a 5xx up to 5 times more, 5 s apart, which takes 85 s at most.
+
+--payload chooses the events, and --release how they are written: as they were
+in a year or a month, as they are today, or as they may be next, with other
+names, numbers in strings, times without a zone, new members and new values. A
+hook takes all of them, and reports the drift.
 
 The events are made up: their telephone numbers are 555-01xx, which is kept for
 fiction. Copies and broken, too large or slow bodies are mixed in on request. A
@@ -42,6 +53,7 @@ Exit codes:
 
 Good events that were refused are listed, and do not change the exit code.`,
 		Example: `  hookgate simulate http://localhost:8080/webhooks/genesys/pe-action-map
+  hookgate simulate http://localhost:8080/webhooks/genesys/open-messaging --source open-messaging --release next
   hookgate simulate https://hooks.example.com/webhooks/genesys/pe-action-map \
     --rate 200 --duration 1m --duplicates 10% --in-flight 5% --malformed 5% --oversized 1% --slow 1%`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -23,6 +23,10 @@ const (
 
 // simulateFlags are the flags of `simulate`.
 type simulateFlags struct {
+	source, payload, release string
+	retries                  int
+	retryPause               time.Duration
+
 	rate        float64
 	concurrency int
 	count       int
@@ -46,18 +50,23 @@ type simulateFlags struct {
 }
 
 func (f *simulateFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.source, "source", simulate.SourceDataAction, "who sends: "+strings.Join(simulate.Sources(), " or "))
+	flags.StringVar(&f.payload, "payload", "", "what is sent: "+strings.Join(simulate.Payloads(), ", ")+" (default pe-action-map, and open-messaging with that source)")
+	flags.StringVar(&f.release, "release", "today", "as it was sent then: a year, or a month such as 2023-08; today; next for what may come")
+	flags.IntVar(&f.retries, "retries", 0, fmt.Sprintf("how often an event is sent again after a timeout, a 429 or a 5xx (default %d with --source open-messaging, else none)", simulate.DefaultRetries))
+	flags.DurationVar(&f.retryPause, "retry-pause", simulate.DefaultRetryPause, "pause before each of them")
+
 	flags.Float64Var(&f.rate, "rate", simulate.DefaultRate, "events per second; 0 for as fast as possible")
 	flags.IntVar(&f.concurrency, "concurrency", simulate.DefaultConcurrency, "requests at once, and connections kept")
 	flags.IntVar(&f.count, "count", simulate.DefaultCount, "events to send, copies not counted; without end where only --duration is given")
 	flags.DurationVar(&f.duration, "duration", 0, "how long to send")
 
-	f.chunked = simulate.DefaultChunked
 	flags.Var(&f.duplicates, "duplicates", "share of the good events that are sent again, the same bytes, once answered")
 	flags.Var(&f.inFlight, "in-flight", "share of the good events that are sent twice at the same time")
 	flags.Var(&f.malformed, "malformed", "share of events that are broken: JSON cut off, bad UTF-8, wrong types and so on")
 	flags.Var(&f.oversized, "oversized", "share of events that are larger than --max-body")
 	flags.Var(&f.slow, "slow", "share of events whose body takes longer than --deadline")
-	flags.Var(&f.chunked, "chunked", "share of requests without a Content-Length, as data actions send them")
+	flags.Var(&f.chunked, "chunked", "share of requests without a Content-Length (default all with --source data-action, none with open-messaging)")
 
 	flags.IntVar(&f.maxBody, "max-body", simulate.DefaultMaxBody, "bytes that the receiver takes")
 	flags.DurationVar(&f.deadline, "deadline", simulate.DefaultDeadline, "an answer after this is late")
@@ -89,6 +98,7 @@ func (f *simulateFlags) options(flags *pflag.FlagSet, getenv func(string) string
 		return none, err
 	}
 	opts := simulate.Options{
+		Source: f.source, Payload: f.payload, Release: f.release, Retries: f.retries, RetryPause: f.retryPause,
 		Rate: f.rate, Concurrency: f.concurrency, Count: f.count, Duration: f.duration,
 		Duplicates: float64(f.duplicates), InFlight: float64(f.inFlight), Malformed: float64(f.malformed),
 		Oversized: float64(f.oversized), Slow: float64(f.slow), Chunked: float64(f.chunked),
@@ -96,10 +106,22 @@ func (f *simulateFlags) options(flags *pflag.FlagSet, getenv func(string) string
 		Header: header, HMAC: firstOf(f.hmac, getenv(envSimulateHMAC)),
 		HTTP2: f.http2, Insecure: f.insecure, RootCAs: roots, Seed: f.seed,
 	}
+	f.asSource(&opts, flags)
 	if flags.Changed("duration") && !flags.Changed("count") {
 		opts.Count = 0
 	}
 	return opts, nil
+}
+
+// asSource fills in what was left open, as the source does it.
+func (f *simulateFlags) asSource(opts *simulate.Options, flags *pflag.FlagSet) {
+	openMessaging := f.source == simulate.SourceOpenMessaging
+	if !flags.Changed("chunked") && !openMessaging {
+		opts.Chunked = 1
+	}
+	if !flags.Changed("retries") && openMessaging {
+		opts.Retries = simulate.DefaultRetries
+	}
 }
 
 // checkPositive refuses zeros, which would mean the default.
@@ -113,6 +135,8 @@ func (f *simulateFlags) checkPositive(flags *pflag.FlagSet) error {
 		return errors.New("--concurrency must be at least 1")
 	case f.maxBody < 1:
 		return errors.New("--max-body must be at least 1 byte")
+	case f.retryPause <= 0:
+		return errors.New("--retry-pause must be longer than 0, for example 5s")
 	case f.deadline <= 0:
 		return errors.New("--deadline must be longer than 0, for example 550ms")
 	}

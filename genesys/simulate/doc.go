@@ -1,5 +1,5 @@
-// Package simulate is a sender that behaves like Genesys Cloud: it posts
-// Action Map events to one URL, at a given rate, together with the things a
+// Package simulate is a sender that behaves like Genesys Cloud: it posts events,
+// as a data action or as Open Messaging does, to one URL, at a given rate, together with the things a
 // receiver has to cope with (exact copies, copies in flight at once, broken,
 // too large and slow bodies), and reports how every one of them was answered.
 //

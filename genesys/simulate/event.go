@@ -23,6 +23,9 @@ func (r *run) event(stopped, requests context.Context, s step) {
 		first = r.one(requests, s, s.kind, firstCopy, circumstance{})
 	}
 	acceptances := count(first) + count(second)
+	if !first.ok() && !second.ok() {
+		acceptances += r.retry(stopped, requests, s, first)
+	}
 	if s.duplicate && stopped.Err() == nil {
 		known := first.ok() || second.ok()
 		acceptances += count(r.one(requests, s, Duplicate, duplicateCopy, circumstance{paired: s.inFlight, known: known}))

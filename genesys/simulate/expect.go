@@ -33,6 +33,8 @@ func expected(kind Kind, r reply, c circumstance) bool {
 		return r.status == http.StatusGatewayTimeout || r.status == http.StatusRequestTimeout
 	case kind == Duplicate && c.known:
 		return success && r.code == duplicate
+	case kind == Retry:
+		return success
 	case c.paired || kind == Duplicate:
 		return success && (r.code == accepted || r.code == duplicate) ||
 			r.status == http.StatusServiceUnavailable && r.code == inFlight

@@ -9,6 +9,9 @@ import (
 
 type jsonReport struct {
 	URL           string         `json:"url"`
+	Source        string         `json:"source"`
+	Payload       string         `json:"payload"`
+	Release       string         `json:"release"`
 	Seed          uint64         `json:"seed"`
 	Started       time.Time      `json:"started"`
 	ElapsedMS     float64        `json:"elapsed_ms"`
@@ -26,6 +29,7 @@ type jsonReport struct {
 	Silent        int            `json:"silent"`
 	WronglyTaken  map[string]int `json:"wrongly_taken"`
 	AcceptedTwice int            `json:"accepted_twice"`
+	GivenUp       int            `json:"given_up"`
 	Abandoned     int            `json:"abandoned"`
 	OK            bool           `json:"ok"`
 	Failures      []string       `json:"failures"`
@@ -70,6 +74,9 @@ func (r *Report) WriteJSON(w io.Writer) error {
 func (r *Report) document() jsonReport {
 	doc := jsonReport{
 		URL:           r.URL,
+		Source:        r.Source,
+		Payload:       r.Payload,
+		Release:       r.Release,
 		Seed:          r.Seed,
 		Started:       r.Started,
 		ElapsedMS:     millis(r.Elapsed),
@@ -87,6 +94,7 @@ func (r *Report) document() jsonReport {
 		Silent:        r.Silent,
 		WronglyTaken:  r.WronglyTaken,
 		AcceptedTwice: r.AcceptedTwice,
+		GivenUp:       r.GivenUp,
 		Abandoned:     r.Abandoned,
 		OK:            r.OK(),
 		Failures:      append([]string{}, r.Failures()...),

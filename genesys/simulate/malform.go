@@ -7,23 +7,23 @@ import (
 
 // malform breaks a good body in one of several ways, and names the way. All but
 // wrong_type are not JSON objects at all; wrong_type breaks only the contract.
-func (w writer) malform(good []byte) (body []byte, way string) {
+func (w writer) malform(good []byte, p *payload) (body []byte, way string) {
 	way = pick(w.rng, "truncated", "bad_utf8", "wrong_type", "duplicate_name", "array", "trailing_data", "not_json")
 	switch way {
 	case "truncated":
 		body = good[:1+w.rng.IntN(len(good)-1)]
 	case "bad_utf8":
-		body = bytes.Replace(good, []byte(`"campaignName":"`), []byte("\"campaignName\":\"\xc3\x28\xff"), 1)
+		body = bytes.Replace(good, []byte(`":"`), []byte("\":\"\xc3\x28\xff"), 1)
 	case "wrong_type":
-		body = bytes.Replace(good, []byte(`"callOutcome":`), []byte(`"callOutcome":{"no":"string"},"wasCallOutcome":`), 1)
+		body = bytes.Replace(good, []byte(`"`+p.wrong+`":`), []byte(`"`+p.wrong+`":{"no":"string"},"was":`), 1)
 	case "duplicate_name":
-		body = bytes.Replace(good, []byte(`{`), []byte(`{"webhookEventId":"evt_`+w.base36(32)+`",`), 1)
+		body = bytes.Replace(good, []byte(`{`), []byte(`{"`+p.id+`":"evt_`+w.base36(32)+`",`), 1)
 	case "array":
 		body = slices.Concat([]byte("["), good, []byte("]"))
 	case "trailing_data":
 		body = slices.Concat(good, []byte("\n"), good)
 	case "not_json":
-		body = []byte("webhookEventId=evt_" + w.base36(32) + "&callOutcome=answered")
+		body = []byte(p.id + "=evt_" + w.base36(32) + "&callOutcome=answered")
 	}
 	return body, way
 }

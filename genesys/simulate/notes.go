@@ -15,7 +15,7 @@ const reached = 0.9
 // They do not fail a run, but somebody should know why.
 func (r *Report) Refused() []Answers {
 	return slices.DeleteFunc(slices.Clone(r.Answers), func(a Answers) bool {
-		return a.Status/100 == 2 || a.Sent != Good && a.Sent != Duplicate && a.Sent != InFlight
+		return a.Status/100 == 2 || a.Sent != Good && a.Sent != Retry && a.Sent != Duplicate && a.Sent != InFlight
 	})
 }
 
@@ -49,6 +49,9 @@ func (r *Report) Notes() []string {
 	}
 	if r.AcceptedTwice > 0 {
 		notes = append(notes, plural(r.AcceptedTwice, "event was", "events were")+" accepted more than once")
+	}
+	if r.GivenUp > 0 {
+		notes = append(notes, plural(r.GivenUp, "event was", "events were")+" given up after all retries: Genesys would have lost them")
 	}
 	if r.Abandoned > 0 {
 		notes = append(notes, plural(r.Abandoned, "request was", "requests were")+" given up when the run was stopped")
@@ -84,7 +87,7 @@ func hint(status int, code string) string {
 	case status == http.StatusRequestEntityTooLarge:
 		return "the hook's max_body is smaller than a usual event"
 	case code == string(hook.CodeContractViolation), code == string(hook.CodeMissingEventID):
-		return "the hook does not expect Action Map events"
+		return "the hook expects other events: --payload has some"
 	case status == http.StatusTooManyRequests:
 		return "too many refused requests came from this address"
 	case code == string(hook.CodeInFlight):

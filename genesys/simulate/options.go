@@ -18,7 +18,6 @@ const (
 	DefaultConcurrency = 16
 	DefaultDeadline    = 550 * time.Millisecond
 	DefaultMaxBody     = 65536
-	DefaultChunked     = 0.5 // Options.Chunked itself defaults to 0
 
 	// MaxMaxBody is the largest Options.MaxBody in bytes: oversized bodies are
 	// held in memory.
@@ -39,6 +38,12 @@ var ErrOptions = errors.New("simulate")
 // events; the copies come on top of Count and Rate.
 type Options struct {
 	URL string // http:// or https://, required
+
+	Source     string        // who sends: SourceDataAction or SourceOpenMessaging; default the first
+	Payload    string        // what is sent, one of Payloads; default pe-action-map, or open-messaging with that source
+	Release    string        // as it was then: a year, or a month such as 2023-08; today; next for what may come; default today
+	Retries    int           // 0 to 100: how often a good event is sent again after a timeout, a 429 or a 5xx; default 0
+	RetryPause time.Duration // before each of them; default 5 s
 
 	Rate        float64       // events per second; 0: as fast as the receiver answers
 	Concurrency int           // requests at once; default 16
@@ -81,7 +86,7 @@ func (o *Options) prepare() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, check := range []func() error{o.checkAmounts, o.checkShares, o.checkHeader} {
+	for _, check := range []func() error{o.prepareSource, o.checkAmounts, o.checkShares, o.checkHeader} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -158,8 +163,8 @@ func (o *Options) checkShares() error {
 	return nil
 }
 
-func setDefault[T int | time.Duration](v *T, def T) {
-	if *v == 0 {
+func setDefault[T int | time.Duration | string](v *T, def T) {
+	if *v == *new(T) {
 		*v = def
 	}
 }

@@ -16,7 +16,7 @@ import (
 func sample() *Report {
 	ms := time.Millisecond
 	return &Report{
-		URL: "https://hooks.example.com/hook", Seed: 42, Started: time.Date(2026, 7, 4, 12, 0, 0, 0, time.UTC),
+		URL: "https://hooks.example.com/hook", Source: "open-messaging", Payload: "open-messaging", Release: "next", Seed: 42, Started: time.Date(2026, 7, 4, 12, 0, 0, 0, time.UTC),
 		Elapsed: 12345 * ms, Sending: 10 * time.Second, Events: 501, Requests: 520, Rate: 50, Deadline: 550 * ms,
 		Answers: []Answers{
 			{Sent: Good, Status: 202, Code: "accepted", Count: 450, Share: 0.9},
@@ -107,7 +107,7 @@ func TestJSONHasTheSame(t *testing.T) {
 		return map[string]any{"sent": sent, "count": count, "p50_ms": 3.0, "p90_ms": p90, "p99_ms": 20.0, "max_ms": 612.0, "late": 1.0}
 	}
 	want := map[string]any{
-		"url": "https://hooks.example.com/hook", "seed": 42.0, "started": "2026-07-04T12:00:00Z",
+		"url": "https://hooks.example.com/hook", "source": "open-messaging", "payload": "open-messaging", "release": "next", "given_up": 0.0, "seed": 42.0, "started": "2026-07-04T12:00:00Z",
 		"elapsed_ms": 12345.0, "sending_ms": 10000.0, "interrupted": false, "events": 501.0, "requests": 520.0,
 		"rate_asked": 50.0, "rate": 50.0, "deadline_ms": 550.0,
 		"answers": []any{

@@ -64,7 +64,8 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Options{
-		URL: "http://h/", Count: 500, Concurrency: 16, MaxBody: 65536,
+		URL: "http://h/", Source: SourceDataAction, Payload: "pe-action-map", RetryPause: 5 * time.Second,
+		Count: 500, Concurrency: 16, MaxBody: 65536,
 		Deadline: 550 * time.Millisecond, Timeout: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, o); diff != "" {

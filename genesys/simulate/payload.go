@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,11 @@ type action struct {
 
 // writer makes events from a source of random numbers. One seed makes one
 // sequence of events.
-type writer struct{ rng *rand.Rand }
+type writer struct {
+	rng         *rand.Rand
+	release     release
+	integration string // of Open Messaging
+}
 
 // event returns the JSON of one event that happened now.
 func (w writer) event(now time.Time) ([]byte, error) {
@@ -54,7 +59,21 @@ func (w writer) event(now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}
+	if w.release == releaseNext {
+		body = driftAction(body, &a)
+	}
 	return body, nil
+}
+
+// driftAction writes a body as a template that was changed by hand may: with
+// another name, a number in a string, a time without a zone, and a member that
+// nobody knows.
+func driftAction(body []byte, a *action) []byte {
+	return []byte(strings.NewReplacer(
+		fmt.Sprintf(`"callDurationSeconds":%d`, a.CallDurationSeconds), fmt.Sprintf(`"call.durationSeconds":"%d"`, a.CallDurationSeconds),
+		a.Timestamp, strings.TrimSuffix(a.Timestamp, "Z"),
+		`"contactNumber":`, `"contactTimeZone":"UTC","contactNumber":`,
+	).Replace(string(body)))
 }
 
 // describeCall adds who answered the call, and how it ended.

@@ -78,7 +78,7 @@ func TestMalformedBodiesAreMalformed(t *testing.T) {
 		if !wellFormed(good) {
 			t.Fatalf("a good event is not well formed: %s", good)
 		}
-		body, way := w.malform(good)
+		body, way := w.malform(good, payloadOf("pe-action-map"))
 		ways[way] = true
 		if wellFormed(body) {
 			t.Fatalf("%s is well formed: %s", way, body)

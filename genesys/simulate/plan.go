@@ -19,7 +19,7 @@ type step struct {
 	body      []byte
 	inFlight  bool // send it twice at the same time
 	duplicate bool // send it again once it was answered
-	chunked   [3]bool
+	chunked   [4]bool
 }
 
 // The indexes of step.chunked: each copy is framed by itself.
@@ -27,12 +27,14 @@ const (
 	firstCopy = iota
 	inFlightCopy
 	duplicateCopy
+	retryCopy
 )
 
 // plan decides what is sent. It is used by one goroutine.
 type plan struct {
-	opts   *Options
-	writer writer
+	opts    *Options
+	payload *payload
+	writer  writer
 
 	kinds      [4]Kind
 	shares     [4]int
@@ -51,13 +53,21 @@ func newPlan(o *Options, seed uint64) *plan {
 		// Half a turn away from the duplicates: equal shares take turns.
 		inFlight: evenly{share: parts(o.InFlight), due: whole / 2},
 	}
+	p.payload = payloadOf(o.Payload)
+	if p.payload == nil {
+		p.payload = &payloads[0]
+	}
+	p.writer.release, _ = parseRelease(o.Release) // it was checked
+	if p.payload.lines {
+		p.writer.integration = p.writer.uuid()
+	}
 	p.shares[0] = whole - p.shares[1] - p.shares[2] - p.shares[3]
 	return p
 }
 
 // next returns the next event, which happened now.
 func (p *plan) next(now time.Time) (step, error) {
-	body, err := p.writer.event(now)
+	body, err := p.payload.body(p.writer, now)
 	if err != nil {
 		return step{}, err
 	}
@@ -66,14 +76,15 @@ func (p *plan) next(now time.Time) (step, error) {
 	case Good:
 		s.duplicate, s.inFlight = p.duplicates.take(), p.inFlight.take()
 	case Malformed:
-		s.body, s.way = p.writer.malform(body)
+		s.body, s.way = p.writer.malform(body, p.payload)
 	case Oversized:
 		s.way = "too_large"
 		s.body = p.writer.oversize(body, p.opts.MaxBody)
 	}
-	for i := range s.chunked {
+	for i := range s.chunked[:retryCopy] {
 		s.chunked[i] = p.writer.rng.Float64() < p.opts.Chunked
 	}
+	s.chunked[retryCopy] = s.chunked[firstCopy]
 	return s, nil
 }
 

@@ -11,6 +11,9 @@ import (
 // Report is the result of a run.
 type Report struct {
 	URL         string // without its query, which may hold a token
+	Source      string // Options.Source
+	Payload     string // Options.Payload
+	Release     string // Options.Release, "today" for none
 	Seed        uint64
 	Started     time.Time
 	Elapsed     time.Duration // until the last answer
@@ -29,6 +32,7 @@ type Report struct {
 	Silent        int            // requests without an answer until the timeout
 	WronglyTaken  map[string]int // bodies answered 2xx that should not be, by what is wrong with them
 	AcceptedTwice int            // events of which two copies were accepted
+	GivenUp       int            // events without a 2xx after all retries
 	Abandoned     int            // requests given up because the run was stopped
 }
 
@@ -65,6 +69,9 @@ func newReport(o *Options, u *url.URL, t *tally, started time.Time, interrupted 
 	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	r := &Report{
 		URL:           plain.String(),
+		Source:        o.Source,
+		Payload:       o.Payload,
+		Release:       cmp.Or(o.Release, "today"),
 		Seed:          o.Seed,
 		Started:       started.UTC(),
 		Elapsed:       time.Since(started),
@@ -78,6 +85,7 @@ func newReport(o *Options, u *url.URL, t *tally, started time.Time, interrupted 
 		Errors:        errorsOf(t),
 		WronglyTaken:  maps.Clone(t.taken),
 		AcceptedTwice: t.twice,
+		GivenUp:       t.givenUp,
 		Abandoned:     t.cut,
 	}
 	if t.events > 0 {

@@ -67,7 +67,11 @@ func (s *sender) request(ctx context.Context, m message) *http.Request {
 	if header == nil {
 		header = http.Header{}
 	}
-	setMissing(header, "Content-Type", "application/json")
+	contentType := "application/json"
+	if s.opts.Source == SourceOpenMessaging {
+		contentType = "application/octet-stream" // which it has been seen to send
+	}
+	setMissing(header, "Content-Type", contentType)
 	setMissing(header, "Accept", "application/json")
 	setMissing(header, "User-Agent", "hookgate-simulate")
 	if s.opts.HMAC != "" {

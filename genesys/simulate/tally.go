@@ -43,6 +43,7 @@ type tally struct {
 	classes   [6]int         // answers by the first digit of the status; 0: none
 	cut       int            // given up because the run was stopped
 	twice     int            // events accepted more than once
+	givenUp   int            // events without a 2xx after all retries
 }
 
 func newTally(deadline time.Duration) *tally {
@@ -126,6 +127,13 @@ func (t *tally) acceptedTwice() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.twice++
+}
+
+// gaveUp counts an event that no retry has brought through.
+func (t *tally) gaveUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.givenUp++
 }
 
 // maxExample is how much of an error's text the report has, in bytes.
