@@ -37,13 +37,23 @@ type dated struct {
 
 var (
 	disconnectTypes = []dated{
-		{firstRelease, "CLIENT"}, {firstRelease, "PEER"}, {firstRelease, "ENDPOINT"}, {firstRelease, "TRANSFER"},
-		{202308, "DND_TRANSFER"}, {202506, "INACTIVITY"}, {202509, "SESSION_EXPIRED"}, {202602, "TAKEOVER"},
+		{firstRelease, "CLIENT"},
+		{firstRelease, "PEER"},
+		{firstRelease, "ENDPOINT"},
+		{firstRelease, "TRANSFER"},
+		{202308, "DND_TRANSFER"},
+		{202506, "INACTIVITY"},
+		{202509, "SESSION_EXPIRED"},
+		{202602, "TAKEOVER"},
 		{releaseNext, "AGENT_HANDOVER"},
 	}
 	mediaTypes = []dated{
-		{firstRelease, "VOICE"}, {firstRelease, "CHAT"}, {firstRelease, "MESSAGE"},
-		{202409, "INTERNALMESSAGE"}, {202512, "SCREENMONITORING"}, {releaseNext, "HOLOGRAM"},
+		{firstRelease, "VOICE"},
+		{firstRelease, "CHAT"},
+		{firstRelease, "MESSAGE"},
+		{202409, "INTERNALMESSAGE"},
+		{202512, "SCREENMONITORING"},
+		{releaseNext, "HOLOGRAM"},
 	}
 )
 
