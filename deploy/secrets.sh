@@ -4,10 +4,13 @@
 # there already stays as it is, so that it may be run again.
 #
 #   edge_token        what senders show in X-Edge-Token
-#   redis             password of the user hookgate
+#   redis             password of the user hookgate, the edge
+#   redis_consumer    password of the user hookgate-consumer, its inbox
 #   rabbitmq          password of the user hookgate-edge, which may only publish
 #   rabbitmq_consumer password of the user hookgate-consumer, which takes events
 #   rabbitmq_operator password of the user hookgate-operator, which may look
+#   consumer_queue    the URL of RabbitMQ with the consumer's user and password
+#   consumer_inbox    the same of Redis
 #
 # The folder is for its owner alone. The files in it can be read by all, because
 # the users of the containers are not its owner.
@@ -19,14 +22,16 @@ mkdir -p "$dir"
 chmod 700 "$dir"
 umask 022
 
-for name in edge_token redis rabbitmq rabbitmq_consumer rabbitmq_operator; do
+for name in edge_token redis redis_consumer rabbitmq rabbitmq_consumer rabbitmq_operator; do
   [ -s "$dir/$name" ] || openssl rand -hex 24 | tr -d '\n' > "$dir/$name"
 done
 
 # Redis takes the SHA-256 of a password.
 if [ ! -s "$dir/users.acl" ]; then
-  hash=$(openssl dgst -sha256 -r "$dir/redis" | cut -d ' ' -f 1)
-  sed "s/ resetpass / resetpass #$hash /" redis/users.acl > "$dir/users.acl.new"
+  edge=$(openssl dgst -sha256 -r "$dir/redis" | cut -d ' ' -f 1)
+  consumer=$(openssl dgst -sha256 -r "$dir/redis_consumer" | cut -d ' ' -f 1)
+  sed -e "/^user hookgate /s/ resetpass / resetpass #$edge /" \
+    -e "/^user hookgate-consumer /s/ resetpass / resetpass #$consumer /" redis/users.acl > "$dir/users.acl.new"
   mv "$dir/users.acl.new" "$dir/users.acl"
 fi
 
@@ -46,3 +51,10 @@ if [ ! -s "$dir/definitions.json" ]; then
     { print }' rabbitmq/definitions.json > "$dir/definitions.json.new"
   mv "$dir/definitions.json.new" "$dir/definitions.json"
 fi
+
+# hookgate-consumer takes URLs, and the passwords are hexadecimal: nothing in them
+# is to be escaped.
+[ -s "$dir/consumer_queue" ] ||
+  printf 'amqp://hookgate-consumer:%s@rabbitmq:5672/hooks\n' "$(cat "$dir/rabbitmq_consumer")" > "$dir/consumer_queue"
+[ -s "$dir/consumer_inbox" ] ||
+  printf 'redis://hookgate-consumer:%s@redis:6379/0\n' "$(cat "$dir/redis_consumer")" > "$dir/consumer_inbox"
