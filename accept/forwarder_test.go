@@ -129,7 +129,7 @@ func TestTheForwarderWaitsForAQueueThatIsDown(t *testing.T) {
 		if n := r.primary.called(); n > 1000 || n < 100 { // at most 64 at once, one in 2.5 s then
 			t.Errorf("tried %d times in ten minutes", n)
 		}
-		if reads := r.shelf.reads; reads > 20000 {
+		if reads := r.shelf.read(); reads > 20000 {
 			t.Errorf("%d entries were read in ten minutes", reads)
 		}
 		r.primary.set(nil, nil)
@@ -164,7 +164,7 @@ func TestAQueueThatTakesNothingDoesNotHoldUpTheOthers(t *testing.T) {
 			t.Fatalf("%d of 50 others were taken", n)
 		}
 		time.Sleep(time.Hour)
-		if reads := r.shelf.reads; reads > 300000 {
+		if reads := r.shelf.read(); reads > 300000 {
 			t.Errorf("%d entries were read in an hour", reads)
 		}
 		r.primary.set(nil, nil)

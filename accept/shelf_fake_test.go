@@ -115,6 +115,12 @@ func (q *fakeShelf) setError(err error) {
 	q.fail = err
 }
 
+func (q *fakeShelf) read() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.reads
+}
+
 func (q *fakeShelf) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

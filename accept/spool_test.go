@@ -49,19 +49,19 @@ func event(id string) *hook.Event { return &hook.Event{ID: id, Hook: "h"} }
 const budget = 480 * time.Millisecond
 
 // publish publishes as a request does.
-func (r *spoolRig) publish(ev *hook.Event) (hook.Receipt, error, time.Duration) {
+func (r *spoolRig) publish(ev *hook.Event) (hook.Receipt, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), budget)
 	defer cancel()
 	begin := time.Now()
 	receipt, err := r.spool.Publish(ctx, ev)
-	return receipt, err, time.Since(begin)
+	return receipt, time.Since(begin), err
 }
 
 // mustSpool publishes what the spool has to keep.
 func (r *spoolRig) mustSpool(ids ...string) {
 	r.t.Helper()
 	for _, id := range ids {
-		if receipt, err, _ := r.publish(event(id)); err != nil || !receipt.Local {
+		if receipt, _, err := r.publish(event(id)); err != nil || !receipt.Local {
 			r.t.Fatalf("%s: %+v, %v", id, receipt, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestASpoolKeepsHereWhatThePrimaryQueueDoesNotTake(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newSpoolRig(t)
 				r.primary.set(tc.down, tc.answer)
-				receipt, err, took := r.publish(event("evt_1"))
+				receipt, took, err := r.publish(event("evt_1"))
 				if err != nil || receipt.Local != tc.local || took != tc.took {
 					t.Errorf("got %+v, %v after %s", receipt, err, took)
 				}
@@ -151,7 +151,7 @@ func TestWhereNeitherQueueTakesAnEventTheErrorIsHonest(t *testing.T) {
 			r := newSpoolRig(t)
 			r.primary.set(nil, tc.answer)
 			r.shelf.next = tc.local
-			_, err, _ := r.publish(event("evt_1"))
+			_, _, err := r.publish(event("evt_1"))
 			if hook.CodeOf(err) != tc.want {
 				t.Fatalf("got %v", err)
 			}
@@ -167,7 +167,7 @@ func TestAnEventThatCannotBePublishedAtAllIsNotSpooled(t *testing.T) {
 	r := newSpoolRig(t)
 	unfit := errors.New("the routing key is too long")
 	r.primary.set(nil, func(context.Context, *hook.Event) error { return unfit })
-	if _, err, _ := r.publish(event("evt_1")); !errors.Is(err, unfit) || r.shelf.len() != 0 {
+	if _, _, err := r.publish(event("evt_1")); !errors.Is(err, unfit) || r.shelf.len() != 0 {
 		t.Errorf("got %v, kept %v", err, r.shelf.spooled())
 	}
 }
@@ -178,7 +178,7 @@ func TestAPrimaryQueueThatHasFailedIsNotWaitedForByEachEvent(t *testing.T) {
 		r.primary.set(nil, stalledUntil(nil))
 		r.mustSpool("evt_1")
 		for n := range 100 {
-			if _, _, took := r.publish(event(fmt.Sprint("next_", n))); took != 0 {
+			if _, took, _ := r.publish(event(fmt.Sprint("next_", n))); took != 0 {
 				t.Fatalf("event %d waited for %s", n, took)
 			}
 		}
@@ -187,7 +187,7 @@ func TestAPrimaryQueueThatHasFailedIsNotWaitedForByEachEvent(t *testing.T) {
 		}
 		r.primary.set(nil, nil)
 		time.Sleep(time.Second)
-		if receipt, err, _ := r.publish(event("after")); err != nil || receipt.Local {
+		if receipt, _, err := r.publish(event("after")); err != nil || receipt.Local {
 			t.Errorf("a second later: %+v, %v", receipt, err)
 		}
 	})
@@ -206,7 +206,7 @@ func TestAQueueOfItsOwnIsNoMatterToOtherEvents(t *testing.T) {
 		ev    *hook.Event
 		local bool
 	}{{named("evt_1", "gone"), true}, {named("evt_2", "gone"), true}, {event("evt_3"), false}, {named("evt_4", "there"), false}} {
-		if receipt, err, _ := r.publish(tc.ev); err != nil || receipt.Local != tc.local {
+		if receipt, _, err := r.publish(tc.ev); err != nil || receipt.Local != tc.local {
 			t.Errorf("%s: %+v, %v", tc.ev.ID, receipt, err)
 		}
 	}
@@ -263,15 +263,15 @@ func TestWithoutItsLocalQueueASpoolIsThePrimaryQueueAlone(t *testing.T) {
 			}
 		}
 		r.primary.set(nil, slow(budget*3/4))
-		if receipt, err, _ := r.publish(event("evt_1")); err != nil || receipt.Local {
+		if receipt, _, err := r.publish(event("evt_1")); err != nil || receipt.Local {
 			t.Errorf("it has not all of the time: %+v, %v", receipt, err)
 		}
 		r.primary.set(nil, refusing)
-		if _, err, _ := r.publish(event("evt_2")); hook.CodeOf(err) != hook.CodeQueueUnavailable {
+		if _, _, err := r.publish(event("evt_2")); hook.CodeOf(err) != hook.CodeQueueUnavailable {
 			t.Errorf("got %v", err)
 		}
 		r.primary.set(nil, slow(0)) // well again, within the second in which it is not tried
-		if receipt, err, _ := r.publish(event("evt_3")); err != nil || receipt.Local {
+		if receipt, _, err := r.publish(event("evt_3")); err != nil || receipt.Local {
 			t.Errorf("it was not tried: %+v, %v", receipt, err)
 		}
 	})
