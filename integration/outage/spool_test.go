@@ -6,13 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookgate/hookgate/integration/edge"
 	"github.com/hookgate/hookgate/integration/servers"
@@ -110,114 +105,6 @@ func (s *spooling) arrived(t *testing.T, ids []string, copies int) {
 	}
 }
 
-func TestWhatIsSpooledIsTheSameInRabbitMQ(t *testing.T) {
-	const theirs, tasks = "theirs-spooled", "tasks-spooled"
-	for _, queue := range []string{theirs, tasks} {
-		if _, err := channel(t, "/").QueueDeclare(queue, true, false, false, false, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := startSpooling(t, startRedis(t).Addr, "spool", patient+`
-	genesys_webhook /theirs {
-		name theirs
-		timeout 5s
-		queue `+theirs+`
-	}
-	genesys_webhook /tasks {
-		name tasks
-		timeout 5s
-		format celery app.tasks.take {
-			queue `+tasks+`
-		}
-	}`)
-	postAll := func(when string) {
-		for _, path := range []string{hookPath, "/theirs", "/tasks"} {
-			for _, body := range []string{payload(when), `{"webhookEventId":"` + when + `","callOutcome":7}`} {
-				id := when
-				if !strings.Contains(body, "campaignId") {
-					id += "-bad"
-				}
-				body = strings.Replace(body, `"webhookEventId":"`+when, `"webhookEventId":"`+id, 1)
-				req, err := http.NewRequest(http.MethodPost, s.URL(path), strings.NewReader(body))
-				if err != nil {
-					t.Fatal(err)
-				}
-				req.Header.Set("Content-Type", "application/json; charset=utf-8")
-				req.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-				resp, err := http.DefaultClient.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				a, err := read(resp)
-				wanted := "accepted"
-				if strings.HasSuffix(id, "-bad") {
-					wanted = "parked"
-				}
-				if local := a.body["durability"] == "local"; err != nil || a.status != 202 || a.code() != wanted || local != (when == "spooled") {
-					t.Errorf("%s %s: %d %s, %v", path, id, a.status, a.raw, err)
-				}
-			}
-		}
-	}
-	postAll("at-once")
-	s.cutOff(t)
-	postAll("spooled")
-	if n := s.backlog(t); n != 6 {
-		t.Errorf("%d are spooled", n)
-	}
-	want(t, s.Edge, hookPath, payload("spooled"), 200, "duplicate")
-	s.toRabbit.Resume()
-	s.drained(t)
-
-	for queue, each := range map[string]int{s.prefix + ".events": 1, theirs: 1, tasks: 1, s.prefix + ".dead": 3} {
-		there := drain(t, "/", queue)
-		direct, spooled := append(there["at-once"], there["at-once-bad"]...), append(there["spooled"], there["spooled-bad"]...)
-		if len(direct) != each || len(spooled) != each {
-			t.Errorf("%s has %d and %d messages", queue, len(direct), len(spooled))
-			continue
-		}
-		sortByHook(direct)
-		sortByHook(spooled)
-		for i := range direct {
-			if diff := cmp.Diff(comparable(direct[i]), comparable(spooled[i])); diff != "" {
-				t.Errorf("%s, -at once +spooled:\n%s", queue, diff)
-			}
-		}
-	}
-}
-
-func sortByHook(ds []amqp.Delivery) {
-	for i := range ds {
-		for j := range i {
-			if ds[i].Headers["x-hookgate-hook"].(string) < ds[j].Headers["x-hookgate-hook"].(string) {
-				ds[i], ds[j] = ds[j], ds[i]
-			}
-		}
-	}
-}
-
-// comparable returns what two messages of the same content have in common, with
-// the same ID.
-func comparable(d amqp.Delivery) map[string]any {
-	same := strings.NewReplacer("at-once", "ID", "spooled", "ID")
-	out := map[string]any{
-		"body": same.Replace(string(d.Body)), "type": d.Type, "id": same.Replace(d.MessageId), "key": d.RoutingKey,
-		"content type": d.ContentType, "encoding": d.ContentEncoding, "mode": d.DeliveryMode, "app": d.AppId,
-		"correlation": same.Replace(d.CorrelationId), "exchange": d.Exchange,
-	}
-	for name, v := range d.Headers {
-		switch name {
-		case "x-hookgate-publish", "x-hookgate-received-at", "x-hookgate-fingerprint", "x-hookgate-fault-time", "x-hookgate-fault-first":
-			v = fmt.Sprintf("%T", v)
-		}
-		if text, ok := v.(string); ok {
-			v = same.Replace(text)
-		}
-		out[name] = v
-	}
-	return out
-}
-
 func TestAnEdgeThatIsKilledWhileItForwardsLosesNothing(t *testing.T) {
 	s := startSpooling(t, "", "spool {\n\t\t\t\trate 300\n\t\t\t}", patient)
 	s.cutOff(t)
@@ -278,32 +165,6 @@ func TestAnEdgeThatIsStoppedWhileItSpoolsLosesNothing(t *testing.T) {
 	s.drained(t)
 	s.connected(t)
 	l.checkSpooled(s.prefix+".events", senders)
-}
-
-// checkSpooled is checkQueues where so many events may have been in doubt inside
-// of the edge, and are there twice.
-func (l *load) checkSpooled(queue string, doubts int) {
-	l.t.Helper()
-	there := drain(l.t, "/", queue)
-	copies := 0
-	for id, f := range l.events {
-		n := len(there[id])
-		if f.taken && n == 0 {
-			l.t.Errorf("%s was taken and is not there: %q", id, f.answers)
-		}
-		for _, d := range there[id][min(1, n):] {
-			if diff := cmp.Diff(comparable(there[id][0]), comparable(d)); diff != "" {
-				l.t.Errorf("a copy of %s is another:\n%s", id, diff)
-			}
-			if !f.doubt {
-				copies++
-			}
-		}
-	}
-	l.t.Logf("%d copies", copies)
-	if copies > doubts {
-		l.t.Errorf("there are %d copies, and %d at most may be", copies, doubts)
-	}
 }
 
 func TestAFullSpoolRefusesNewEventsAndKeepsTheOldOnes(t *testing.T) {
@@ -417,88 +278,4 @@ func TestAnOperatorSeesWhatIsSpooled(t *testing.T) {
 		t.Errorf("the begin was logged %d times", n)
 	}
 	s.arrived(t, ids, 0)
-}
-
-func TestEachEventIsTakenWhateverIsWrongWithRabbitMQ(t *testing.T) {
-	s := startSpooling(t, "", "spool", "genesys_webhook {\n\t\ttimeout 2s\n\t}\n\tgenesys_webhook /soon {\n\t\tname soon\n\t}")
-	begin := time.Now()
-	l := startLoad(t, s.Edge, hookPath, "warm")
-	edge.Eventually(t, time.Minute, "the queues are old enough", func() bool { return time.Since(begin) > young })
-	l.settle()
-	l.checkQueues(s.prefix + ".events")
-
-	ctl := func(args ...string) func(*testing.T) { return func(t *testing.T) { broker.Ctl(t, args...) } }
-	for _, tc := range []struct {
-		name       string
-		ruin, heal func(t *testing.T)
-		lasts      time.Duration
-		doubts     int // events that may be there twice
-	}{
-		{
-			"it is killed",
-			func(*testing.T) { broker.Kill() },
-			func(t *testing.T) { restartBroker(t, nil, nil) }, 2 * time.Second, senders,
-		}, {
-			"it is suspended",
-			func(t *testing.T) { broker.Signal(t, syscall.SIGSTOP) },
-			func(t *testing.T) { broker.Signal(t, syscall.SIGCONT) }, 7 * time.Second, 64,
-		}, {
-			"it has a memory alarm",
-			ctl("set_vm_memory_high_watermark", "0.00001"),
-			ctl("set_vm_memory_high_watermark", "0.6"), 2 * time.Second, 64,
-		}, {
-			"its queue is full",
-			ctl("set_policy", "spool-full", "^"+s.prefix+`\.events$`, `{"max-length":1}`, "--apply-to", "queues"),
-			ctl("clear_policy", "spool-full"), 2 * time.Second, 0,
-		}, {
-			"it cannot be reached",
-			func(*testing.T) { s.toRabbit.Refuse() },
-			func(*testing.T) { s.toRabbit.Resume() }, 2 * time.Second, senders,
-		},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			l := startLoad(t, s.Edge, hookPath, t.Name(), func(l *load) { l.bound = 3 * time.Second })
-			edge.Eventually(t, time.Minute, "the day begins well", func() bool { return l.seen("accepted") > 50 })
-			spooled := metric(t, s.Edge, "hookgate_spool_spooled_total")
-			tc.ruin(t)
-			ruined := time.Now()
-			edge.Eventually(t, time.Minute, "events are spooled", func() bool {
-				return metric(t, s.Edge, "hookgate_spool_spooled_total") > spooled+100 && time.Since(ruined) > tc.lasts
-			})
-			if a := get(t, s.Edge, "/readyz"); a.status != http.StatusOK || a.body["remarks"] == nil {
-				t.Errorf("readiness: %d %s", a.status, a.raw)
-			}
-			s.answersSoon(t)
-			tc.heal(t)
-			l.settle()
-			s.drained(t)
-			s.connected(t)
-			if n := l.troubled(); n > 0 {
-				t.Errorf("%d answers were no 2xx: %v", n, l.codes)
-			}
-			before := metric(t, s.Edge, "hookgate_spool_spooled_total")
-			edge.Eventually(t, 20*time.Second, "events go to the broker again", func() bool {
-				a := post(t, s.Edge, "/soon", payload(fmt.Sprint("direct-", time.Now().UnixNano())))
-				return a.ok() && a.body["durability"] == nil
-			})
-			t.Logf("%v were spooled, %v taken back", before-spooled, metric(t, s.Edge, "hookgate_spool_withdrawn_total"))
-			l.checkSpooled(s.prefix+".events", tc.doubts)
-		})
-	}
-}
-
-// answersSoon posts to a hook with the budget of 500 ms until an answer is there
-// in time. A busy machine may be late a few times.
-func (s *spooling) answersSoon(t *testing.T) {
-	t.Helper()
-	var a answer
-	var took time.Duration
-	for range 5 {
-		begin := time.Now()
-		a = post(t, s.Edge, "/soon", payload(fmt.Sprint("soon-", begin.UnixNano())))
-		if took = time.Since(begin); a.status == 202 && a.body["durability"] == "local" && took < promised {
-			return
-		}
-	}
-	t.Errorf("after %s: %d %s", took, a.status, a.raw)
 }
