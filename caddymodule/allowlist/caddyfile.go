@@ -115,6 +115,9 @@ func OnlyPrivate(sources []json.RawMessage) bool {
 			return false
 		}
 		for _, r := range static.Ranges {
+			if slices.Contains(caddyhttp.PrivateRangesCIDR(), r) {
+				continue // some have host bits
+			}
 			if p, err := ipranges.ParsePrefix(r); err != nil || !within(p, caddyhttp.PrivateRangesCIDR()) {
 				return false
 			}

@@ -171,6 +171,9 @@ func TestParseArgsNamesTheOptionInItsErrors(t *testing.T) {
 
 func TestPrivateRangesIsWhatTheWordSays(t *testing.T) {
 	equalJSON(t, PrivateRanges(), `[`+private+`]`)
+	if !OnlyPrivate(PrivateRanges()) {
+		t.Error("they are taken for public")
+	}
 }
 
 func TestTheMatchersJSONComesBackTheSame(t *testing.T) {
