@@ -42,7 +42,7 @@ func (in info) number(name string) uint64 {
 // infos asks every server that may be written to.
 func (s *Store) infos(ctx context.Context) ([]info, error) {
 	if s.cluster == nil {
-		in, err := askInfo(ctx, s.client.Pipeline())
+		in, err := askInfo(ctx, s.client.Pipeline(), surveyed...)
 		return []info{in}, err
 	}
 	var (
@@ -50,7 +50,7 @@ func (s *Store) infos(ctx context.Context) ([]info, error) {
 		all []info
 	)
 	err := s.cluster.ForEachMaster(ctx, func(ctx context.Context, node *goredis.Client) error {
-		in, err := askInfo(ctx, node.Pipeline())
+		in, err := askInfo(ctx, node.Pipeline(), surveyed...)
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, in)
@@ -62,10 +62,13 @@ func (s *Store) infos(ctx context.Context) ([]info, error) {
 	return all, err
 }
 
+// surveyed are the sections of INFO that a Store keeps an eye on.
+var surveyed = []string{"server", "memory", "stats"}
+
 // askInfo asks for the sections one by one: Redis 6 takes one at a time.
-func askInfo(ctx context.Context, p goredis.Pipeliner) (info, error) {
+func askInfo(ctx context.Context, p goredis.Pipeliner, sections ...string) (info, error) {
 	var cmds []*goredis.StringCmd
-	for _, section := range []string{"server", "memory", "stats"} {
+	for _, section := range sections {
 		cmds = append(cmds, p.Info(ctx, section))
 	}
 	if _, err := p.Exec(ctx); err != nil {
