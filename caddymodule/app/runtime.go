@@ -79,7 +79,7 @@ func (rt *Runtime) Expect(queue string, celery bool) error {
 
 func (rt *Runtime) start() error {
 	for _, s := range rt.handover.servers {
-		if err := checkPlaces(s.Routes); err != nil {
+		if err := CheckPlaces(s.Routes); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -37,15 +36,15 @@ var hooks = map[caddy.ModuleID]bool{
 // answersAll reports whether routes leave no request to what comes after them.
 func answersAll(routes caddyhttp.RouteList) bool {
 	for _, route := range routes {
-		if len(route.MatcherSets) > 0 {
+		if conditional(route) {
 			continue
 		}
-		for _, h := range route.Handlers {
-			if sub, ok := h.(*caddyhttp.Subroute); ok {
-				if answersAll(sub.Routes) {
+		for _, h := range handlersOf(route) {
+			if h.sub != nil {
+				if answersAll(h.sub.Routes) {
 					return true
 				}
-			} else if !passing[moduleID(h)] {
+			} else if !passing[h.id] {
 				return true
 			}
 		}
@@ -53,72 +52,65 @@ func answersAll(routes caddyhttp.RouteList) bool {
 	return false
 }
 
-// each calls fn with every handler of routes, also of those within.
-func each(routes caddyhttp.RouteList, fn func(caddyhttp.MiddlewareHandler)) {
-	for _, route := range routes {
-		for _, h := range route.Handlers {
-			fn(h)
-			if sub, ok := h.(*caddyhttp.Subroute); ok {
-				each(sub.Routes, fn)
-			}
-		}
-	}
+func hasHook(route caddyhttp.Route) bool {
+	return slices.ContainsFunc(handlersOf(route), func(h handler) bool {
+		return hooks[h.id] || h.sub != nil && slices.ContainsFunc(h.sub.Routes, hasHook)
+	})
 }
 
-func moduleID(h caddyhttp.MiddlewareHandler) caddy.ModuleID {
-	if m, ok := h.(caddy.Module); ok {
-		return m.CaddyModule().ID
-	}
-	return ""
+// Stray is where a server with hooks leaves requests without an answer: Caddy's is
+// an empty 200 then, and a sender takes it for a success.
+type Stray struct {
+	What   string   // which requests, and what to do
+	Hosts  []string // of the site, nil for what no site takes
+	Listen []string // of the server
 }
 
-func hasHook(route caddyhttp.Route) (found bool) {
-	each(caddyhttp.RouteList{route}, func(h caddyhttp.MiddlewareHandler) { found = found || hooks[moduleID(h)] })
-	return found
-}
-
-// hostsOf returns the hosts that a route is for.
-func hostsOf(route caddyhttp.Route) (hosts []string) {
-	for _, set := range route.MatcherSets {
-		for _, m := range set {
-			if host, ok := m.(*caddyhttp.MatchHost); ok {
-				hosts = append(hosts, *host...)
-			}
-		}
-	}
-	return hosts
-}
-
-// warnOfStrays says where a server with hooks leaves requests without an
-// answer: Caddy's is an empty 200 then, and a sender takes it for a success.
-func warnOfStrays(log *zap.Logger, s *caddyhttp.Server) {
+// Strays returns where a server leaves requests unanswered. It takes a server as
+// it stands in a config, too. tls says that it serves nothing but TLS, in which
+// the host of a request is that of its handshake where strict_sni_host is on.
+func Strays(s *caddyhttp.Server, tls bool) (strays []Stray) {
 	if !slices.ContainsFunc(s.Routes, hasHook) {
-		return
+		return nil
 	}
 	for _, route := range s.Routes {
-		if inside := (caddyhttp.RouteList{{Handlers: route.Handlers}}); route.Terminal && hasHook(route) && !answersAll(inside) {
-			log.Warn("a path that no handler takes is answered with an empty 200, and a sender takes that for a success: end the site with respond 404",
-				zap.String("server", s.Name()), zap.Strings("hosts", hostsOf(route)))
+		if inside := (caddyhttp.RouteList{{Handlers: route.Handlers, HandlersRaw: route.HandlersRaw}}); route.Terminal && hasHook(route) && !answersAll(inside) {
+			strays = append(strays, Stray{
+				What:  "a path that no handler takes is answered with an empty 200, and a sender takes that for a success: end the site with respond 404",
+				Hosts: hostsOf(route), Listen: s.Listen,
+			})
 		}
 	}
-	if sameHost := s.StrictSNIHost != nil && *s.StrictSNIHost && len(s.TLSConnPolicies) > 0; !sameHost && !answersAll(s.Routes) {
-		log.Warn("a host or a path that no site takes is answered with an empty 200, and a sender takes that for a success: add a site http://, https:// with respond 404",
-			zap.String("server", s.Name()), zap.Strings("listen", s.Listen))
+	if sameHost := tls && s.StrictSNIHost != nil && *s.StrictSNIHost; !sameHost && !answersAll(s.Routes) {
+		strays = append(strays, Stray{
+			What:   "a host or a path that no site takes is answered with an empty 200, and a sender takes that for a success: add a site http://, https:// with respond 404",
+			Listen: s.Listen,
+		})
+	}
+	return strays
+}
+
+// warnOfStrays says so.
+func warnOfStrays(log *zap.Logger, s *caddyhttp.Server) {
+	for _, stray := range Strays(s, len(s.TLSConnPolicies) > 0) {
+		where := zap.Strings("listen", stray.Listen)
+		if stray.Hosts != nil {
+			where = zap.Strings("hosts", stray.Hosts)
+		}
+		log.Warn(stray.What, zap.String("server", s.Name()), where)
 	}
 }
 
-// named is a handler that knows the name of its hook.
-type named interface{ HookName() string }
-
-// checkPlaces returns an error where two hooks stand at the same place: only
-// the first would ever get a request.
-func checkPlaces(routes caddyhttp.RouteList) error {
+// CheckPlaces returns an error where two hooks stand at the same place: only
+// the first would ever get a request. It takes routes as they stand in a config,
+// too.
+func CheckPlaces(routes caddyhttp.RouteList) error {
 	taken := map[string]string{}
 	for _, route := range routes {
 		place, known := placeOf(route)
-		for _, h := range route.Handlers {
-			if sub, ok := h.(*caddyhttp.Subroute); ok {
-				if err := checkPlaces(sub.Routes); err != nil {
+		for _, h := range handlersOf(route) {
+			if h.sub != nil {
+				if err := CheckPlaces(h.sub.Routes); err != nil {
 					return err
 				}
 			}
@@ -137,19 +129,15 @@ func checkPlaces(routes caddyhttp.RouteList) error {
 
 // hookOf returns the name of the hook that a handler is, if it takes all
 // requests that it gets.
-func hookOf(h caddyhttp.MiddlewareHandler) (name string, takes bool) {
-	sub, ok := h.(*caddyhttp.Subroute)
-	if !ok {
-		if n, ok := h.(named); ok {
-			name = n.HookName()
-		}
-		return name, moduleID(h) == "http.handlers.webhook_publish"
+func hookOf(h handler) (name string, takes bool) {
+	if h.sub == nil {
+		return h.name, h.id == "http.handlers.webhook_publish"
 	}
-	for _, route := range sub.Routes {
-		if len(route.MatcherSets) > 0 {
+	for _, route := range h.sub.Routes {
+		if conditional(route) {
 			continue
 		}
-		for _, h := range route.Handlers {
+		for _, h := range handlersOf(route) {
 			inner, innerTakes := hookOf(h)
 			if name == "" {
 				name = inner
@@ -158,30 +146,4 @@ func hookOf(h caddyhttp.MiddlewareHandler) (name string, takes bool) {
 		}
 	}
 	return name, takes
-}
-
-// placeOf returns what a route matches, where it is by host and path alone.
-func placeOf(route caddyhttp.Route) (place string, known bool) {
-	if len(route.MatcherSets) == 0 {
-		return "every path", true
-	}
-	var sets []string
-	for _, set := range route.MatcherSets {
-		var words []string
-		for _, m := range set {
-			switch m := m.(type) {
-			case *caddyhttp.MatchHost:
-				words = append(words, *m...)
-			case *caddyhttp.MatchPath:
-				words = append(words, *m...)
-			case caddyhttp.MatchPath:
-				words = append(words, m...)
-			default:
-				return "", false
-			}
-		}
-		slices.Sort(words)
-		sets = append(sets, strings.Join(words, " "))
-	}
-	return strings.Join(sets, " or "), true
 }

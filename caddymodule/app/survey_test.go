@@ -115,7 +115,7 @@ func TestTwoHooksAtOnePlaceAreRefused(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := ""
-			if err := checkPlaces(tc.routes); err != nil {
+			if err := CheckPlaces(tc.routes); err != nil {
 				got = err.Error()
 			}
 			if got != tc.want {

@@ -34,6 +34,9 @@ func (f *amqpFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.prefix, "prefix", rabbitmq.DefaultPrefix, "the prefix of exchanges and queues in RabbitMQ")
 }
 
+// named reports whether one is named.
+func (f *amqpFlags) named() bool { return f.url != "" || os.Getenv(amqpVariable) != "" }
+
 // options are those of the RabbitMQ that the command line names, or the
 // environment. No error quotes the URL.
 func (f *amqpFlags) options() (rabbitmq.Options, error) {
@@ -72,7 +75,7 @@ func (f *queueFlags) direct() (*rabbitmq.Queue, error) {
 		}
 		return nil, nil
 	}
-	if f.amqp.url == "" && os.Getenv(amqpVariable) == "" {
+	if !f.amqp.named() {
 		return nil, nil
 	}
 	opts, err := f.amqp.options()

@@ -1,0 +1,4 @@
+package command
+
+// NewDoctor is for the tests with all modules, which import this package.
+var NewDoctor = newDoctor
