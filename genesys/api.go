@@ -76,3 +76,16 @@ func cursored[T any](ctx context.Context, a API, path string) ([]T, error) {
 func endless(path string) error {
 	return fmt.Errorf("genesys: GET %s: more than %d pages", path, maxPages)
 }
+
+// What Try looks at.
+const (
+	TryIntegrations  = integrationsPath
+	TryActions       = actionsPath
+	TryOpenMessaging = openMessagingPath
+)
+
+// Try looks at one entity of a listing, to see whether the client may.
+func (a API) Try(ctx context.Context, path string) error {
+	var p page[json.RawMessage]
+	return a.Send(ctx, &Request{Method: http.MethodGet, Path: path, Query: url.Values{"pageSize": {"1"}, "pageNumber": {"1"}}}, &p)
+}
