@@ -69,3 +69,16 @@ func taken(answers []Answer) bool {
 	}
 	return false
 }
+
+// Codes returns how many answers there were, by code.
+func (l *Ledger) Codes() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	codes := make(map[string]int)
+	for _, answers := range l.events {
+		for _, a := range answers {
+			codes[a.Code]++
+		}
+	}
+	return codes
+}
