@@ -101,6 +101,10 @@ fuzz: ## fuzz what reads foreign bytes, FUZZTIME=2s each
 	      cat bin/fuzz.one >> bin/fuzz.log; \
 	    done
 
+.PHONY: faults
+faults: servers ## take servers and processes down under load, and print what was lost: about 20 minutes
+	@go test -tags $(TAGS) -timeout 90m -count 1 -v ./integration/faults -args -all $(ARGS)
+
 .PHONY: bench
 bench: servers build ## measure the edge against bare Caddy; flags in ARGS, such as ARGS=-help
 	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/bench-bare ./bench/bare 2>&1 | $(PROGRESS)
