@@ -95,6 +95,8 @@ func (f *Fallback) Release(ctx context.Context, c hook.Claim) error {
 }
 
 // Commit implements hook.Store. It is done when one of the stores has the keys.
+// Where neither has, that is an error, and both are owed them all the same: the
+// work is done.
 func (f *Fallback) Commit(ctx context.Context, claims ...hook.Claim) error {
 	if len(claims) == 0 {
 		return nil
@@ -103,6 +105,9 @@ func (f *Fallback) Commit(ctx context.Context, claims ...hook.Claim) error {
 	err := lead.commit(ctx, commitBound, claims)
 	if err != nil {
 		if second := other.commit(ctx, 0, claims); second != nil {
+			lead.owed.add(claims)
+			other.owed.add(claims)
+			f.ledger.settled(claims)
 			return errors.Join(fmt.Errorf("%s: %w", lead.name, err), fmt.Errorf("%s: %w", other.name, second))
 		}
 		lead, other = other, lead

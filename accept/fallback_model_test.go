@@ -64,7 +64,7 @@ type referee struct {
 	*pair
 	mu        sync.Mutex
 	holders   map[string]*holder
-	committed map[string]bool // a commit has succeeded
+	committed map[string]bool // a commit has ended
 	tried     map[string]bool // a commit was begun
 	wrong     []string
 }
@@ -139,13 +139,14 @@ func (r *referee) work(c hook.Claim, u use) {
 		r.tried[u.Key] = true
 		r.mu.Unlock()
 		for range commitAttempts {
-			if err := r.Commit(ctx, c); err == nil {
-				r.mu.Lock()
-				r.committed[u.Key] = true
-				if mine() {
-					delete(r.holders, u.Key)
-				}
-				r.mu.Unlock()
+			err := r.Commit(ctx, c)
+			r.mu.Lock()
+			r.committed[u.Key] = true // even if neither store has it yet
+			if mine() {
+				delete(r.holders, u.Key)
+			}
+			r.mu.Unlock()
+			if err == nil {
 				return
 			}
 			time.Sleep(firstPause)

@@ -91,10 +91,11 @@ func TestBothDownIsAnErrorWithoutAWait(t *testing.T) {
 			if _, _, err := p.Claim(context.Background(), newClaim("x")); err == nil {
 				t.Fatal("no error")
 			}
-			if err := p.Commit(context.Background(), newClaim("x")); err == nil {
+			if err := p.Commit(context.Background(), newClaim("done")); err == nil {
 				t.Fatal("no error")
 			}
 		}
+		p.is("done", hook.Committed) // nobody may do it again
 		if took := time.Since(begin); took > 200*time.Millisecond { // the breaker may probe once
 			t.Errorf("they took %v", took)
 		}
@@ -111,6 +112,9 @@ func TestBothDownIsAnErrorWithoutAWait(t *testing.T) {
 		}
 		p.is("before", hook.Committed)
 		p.is("two", hook.Ours)
+		if !p.primary.has("done") || !p.secondary.has("done") {
+			t.Error("what neither store had is not in both")
+		}
 	})
 }
 

@@ -36,7 +36,8 @@ create table if not exists hookgate.schema_version (
   applied_at timestamptz not null default now()
 );
 
--- Who holds which key, and which are committed. A row is some 200 bytes.
+-- Who holds which key, and which are committed. A row is some 320 bytes, with
+-- its part of the indexes.
 create table if not exists hookgate.claims (
   key          text primary key,     -- hook, and a digest of the event ID: no personal data
   token        bytea,                -- of the attempt that holds it; null when committed

@@ -19,6 +19,7 @@ import (
 type setup struct {
 	redis         string // address. Default: the store is embedded
 	redisPassword string // path of a file
+	fallback      string // DSN. Default: no fallback
 	rabbit        string // address and virtual host
 	rabbitUser    string // default: rabbitUser
 	rabbitSecret  string // path of a file. Default: the user's name is the password
@@ -48,7 +49,11 @@ func (s setup) caddyfile(t *testing.T) string {
 	}
 	store := "embedded"
 	if s.redis != "" {
-		store = fmt.Sprintf("redis redis://%s/0 {\n\t\t\tusername %s\n\t\t\tpassword {file.%s}\n\t\t}", s.redis, redisUser, s.redisPassword)
+		fallback := ""
+		if s.fallback != "" {
+			fallback = "\n\t\t\tfallback postgres " + s.fallback
+		}
+		store = fmt.Sprintf("redis redis://%s/0 {\n\t\t\tusername %s\n\t\t\tpassword {file.%s}%s\n\t\t}", s.redis, redisUser, s.redisPassword, fallback)
 	}
 	return fmt.Sprintf(`{
 	admin $ADMIN

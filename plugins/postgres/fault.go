@@ -33,6 +33,8 @@ var hints = map[string]string{
 	"42P01": "a table is missing",
 	"25006": "it is read-only",
 	"53300": "it has too many connections",
+	"57P01": "it is being shut down, or has ended the connection",
+	"57P03": "it is starting, or being shut down",
 	"57014": "the statement took too long",
 }
 
