@@ -46,7 +46,7 @@ func (f *Fallback) ask(ctx context.Context, s *side, c hook.Claim) (a answer, er
 	since := time.Now()
 	defer func() { f.ledger.leave(c, a, since) }() // of a panic, too
 	// After enter: a claim that has ended since then is owed.
-	if fp, ok := s.owed.committed(c.Key); ok {
+	if fp, ok := f.isOwed(c.Key); ok {
 		return answer{hook.Committed, fp}, nil
 	}
 	a, err = s.claim(ctx, c)
@@ -55,12 +55,21 @@ func (f *Fallback) ask(ctx context.Context, s *side, c hook.Claim) (a answer, er
 	}
 	if a.state == hook.Ours {
 		// It may have been committed in the other store meanwhile.
-		if fp, ok := s.owed.committed(c.Key); ok {
+		if fp, ok := f.isOwed(c.Key); ok {
 			return answer{hook.Committed, fp}, nil
 		}
 	}
 	s.claims.Add(1)
 	return a, nil
+}
+
+// isOwed reports whether either store is owed a key, which is committed then.
+// It matters for both: a store that has it may lose it in a crash.
+func (f *Fallback) isOwed(key string) (fp hook.Fingerprint, ok bool) {
+	if fp, ok = f.primary.owed.committed(key); ok {
+		return fp, true
+	}
+	return f.secondary.owed.committed(key)
 }
 
 // where returns the store that a claim was taken in. Nobody knows that of one

@@ -185,3 +185,21 @@ func TestAProcessThatBeginsOnTheFallbackGivesAllBack(t *testing.T) {
 		}
 	})
 }
+
+// PostgreSQL at the edge may forget its last commits in a crash.
+func TestASecondaryThatForgetsIsRemembered(t *testing.T) {
+	inPair(t, func(p *pair) {
+		p.trip(refuses)
+		p.take("a")
+		p.secondary.mu.Lock()
+		clear(p.secondary.keys)
+		p.secondary.mu.Unlock()
+		p.is("a", hook.Committed)
+		p.primary.how.Store(well)
+		time.Sleep(2 * time.Second)
+		p.is("a", hook.Committed)
+		if !p.primary.has("a") {
+			t.Error("the primary was not told")
+		}
+	})
+}

@@ -95,7 +95,7 @@ func TestBothDownIsAnErrorWithoutAWait(t *testing.T) {
 				t.Fatal("no error")
 			}
 		}
-		p.is("done", hook.Committed) // nobody may do it again
+		p.is("done", hook.Committed)                                // nobody may do it again
 		if took := time.Since(begin); took > 200*time.Millisecond { // the breaker may probe once
 			t.Errorf("they took %v", took)
 		}

@@ -117,7 +117,7 @@ func TestRedisMayBeAwayWhilePostgreSQLIsThere(t *testing.T) {
 			r.known(t, "after it", append(before, during...)...)
 			l.serves(20 * time.Second)
 			l.settle()
-			if good, bad := l.seen("accepted"), l.troubled(); bad > good/10 || l.seen("store_unavailable") > 0 { // on a busy machine
+			if good, bad := l.seen("accepted"), l.troubled(); bad > good/20 { // on a busy machine
 				t.Errorf("%d of %d answers were bad: %v", bad, good+bad, l.codes)
 			}
 			there := r.check(t, l)
