@@ -30,7 +30,7 @@ func TestEachEventIsTakenWhateverIsWrongWithRabbitMQ(t *testing.T) {
 		{
 			"it is killed",
 			func(*testing.T) { broker.Kill() },
-			func(t *testing.T) { restartBroker(t, nil, nil) }, 2 * time.Second, senders,
+			func(t *testing.T) { restartBroker(t, nil, nil) }, 2 * time.Second, senders + 64, // and a batch, while its queue finds a leader
 		}, {
 			"it is suspended",
 			func(t *testing.T) { broker.Signal(t, syscall.SIGSTOP) },
