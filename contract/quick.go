@@ -6,17 +6,19 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // quick is a schema of the plain kind that most contracts are: an object whose
-// members have types, and little else. It finds out at little cost that a body meets the
+// members have types, and little else. A walk holds the members against it as it
+// comes by. It finds out at little cost that a body meets the
 // schema, which is what nearly all do; of any other it says nothing, and the
 // library has the word. Reading a body takes half of the time that it takes with
 // the library alone (bench/README.md).
 type quick struct {
 	required []string
-	members  map[string]quickValue
+	members  map[string]*quickValue
 }
 
 // quickValue is what a member may be.
@@ -45,13 +47,13 @@ func newQuick(s *jsonschema.Schema) *quick {
 
 // newQuickObject returns what is said of the members of an object, or nil.
 func newQuickObject(s *jsonschema.Schema) *quick {
-	q := &quick{required: s.Required, members: make(map[string]quickValue, len(s.Properties))}
+	q := &quick{required: s.Required, members: make(map[string]*quickValue, len(s.Properties))}
 	for name, p := range s.Properties {
 		m, ok := newQuickValue(p)
 		if !ok {
 			return nil
 		}
-		q.members[name] = m
+		q.members[name] = &m
 	}
 	return q
 }
@@ -129,6 +131,33 @@ func onlyHas(s *jsonschema.Schema, keywords ...string) bool {
 		}
 	}
 	return true
+}
+
+// attach puts the quick form into the tree of a reader, whose walks then find
+// out on their way whether a body meets it.
+func (q *quick) attach(n *node) {
+	for name, m := range q.members {
+		m.attach(n.child(name))
+	}
+	for _, name := range q.required {
+		n.child(name).required = true
+	}
+	n.requires = len(q.required)
+}
+
+func (m *quickValue) attach(n *node) {
+	n.check = m
+	if m.object != nil {
+		m.object.attach(n)
+	}
+	if m.elements != nil {
+		m.elements.attach(n.element())
+	}
+}
+
+// takes reports whether a member may be an object or an array.
+func (m *quickValue) takes(kind jsontext.Kind) bool {
+	return kind == '{' && m.object != nil || kind == '[' && m.array
 }
 
 // meets reports that a body surely meets the schema.

@@ -77,7 +77,8 @@ func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
 		}),
 		rapid.Map(rapid.String(), func(s string) any { return s }),
 	)
-	good := 0
+	w := newWalk(newReader(t, Options{Contract: c}))
+	good, onTheWay := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		body := map[string]any{"id": "x", "at": "2024-05-14T18:32:11Z"}
 		for _, name := range []string{"id", "at", "few", "count", "share", "flag", "inner", "list", "any", "other"} {
@@ -92,11 +93,29 @@ func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
 		if quickly {
 			good++
 		}
-		if err := c.schema.Validate(body); quickly && err != nil {
+		err := c.schema.Validate(body)
+		if quickly && err != nil {
 			t.Fatalf("%v is not: %v", body, err)
 		}
+		text, jsonErr := json.Marshal(body)
+		if jsonErr != nil {
+			t.Fatal(jsonErr)
+		}
+		if _, readErr := w.read(text); readErr != nil {
+			t.Fatal(readErr)
+		}
+		if !w.unsure && err != nil {
+			t.Fatalf("on the way it seems good, and is not: %s: %v", text, err)
+		}
+		if quickly && w.unsure {
+			t.Fatalf("at the end it is good, and on the way it is not: %s", text)
+		}
+		if !w.unsure {
+			onTheWay++
+		}
+		w.release()
 	})
-	if good == 0 {
-		t.Error("nothing was found good")
+	if good == 0 || onTheWay == 0 {
+		t.Errorf("found good: %d, and on the way %d", good, onTheWay)
 	}
 }

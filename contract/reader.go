@@ -104,6 +104,9 @@ func NewReader(opts Options) (*Reader, error) {
 	}
 	s := shape{left: maxShape}
 	s.describe(&r.tree, c.schema)
+	if c.quick != nil {
+		c.quick.attach(&r.tree)
+	}
 	r.addIDs(ids, m.numbers)
 	if err := r.addManifest(m, ids); err != nil {
 		return nil, fmt.Errorf("contract %s: %w", c.ID(), err)
@@ -201,7 +204,7 @@ func (r *Reader) Read(body []byte) (Document, error) {
 	doc.Timestamp, doc.HasTimestamp = r.timestamp(w.timestamps)
 	doc.Drift = w.sortedDrift()
 	if r.contract.schema != nil {
-		doc.Violations = r.contract.violations(root)
+		doc.Violations = r.contract.violations(root, w.unsure)
 	}
 	if len(doc.Violations) == 0 {
 		doc.Repaired = w.repaired()

@@ -139,6 +139,7 @@ func (w *walk) insert(f *fill, s *slot, value any, raw string) {
 	}
 	s.empty = false
 	s.object[f.name] = value
+	w.unsure = true
 	w.nodes++
 	w.splices = append(w.splices, splice{span{s.end, s.end}, text})
 }

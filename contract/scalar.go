@@ -55,6 +55,9 @@ func (w *walk) scalar(n *node) (any, error) {
 		}
 		kind, text, v = l.kind, l.text, l.value
 	}
+	if n.check != nil && !n.check.meets(v) {
+		w.unsure = true
+	}
 	w.note(n, kind, text, at)
 	if n.alias > 0 {
 		w.moved[n.alias-1] = moved{looked{kind: kind, text: text, value: v}, at}

@@ -27,6 +27,10 @@ type node struct {
 	known    bool   // the schema lists the members
 	stranger string // how another member is reported; "": not at all
 
+	check    *quickValue // what it may be; nil: anything
+	required bool
+	requires int // how many of the members are required
+
 	looks  bool // a text needs one of the next three
 	number bool
 	time   bool

@@ -35,6 +35,7 @@ type walk struct {
 	volatile   []span  // in the order of the body, none within another
 	timestamps []found
 
+	unsure  bool // the quick form of the schema does not say that it is met
 	slots   []slot
 	present []bool  // by fill
 	moved   []moved // by alias
@@ -63,7 +64,7 @@ func newWalk(r *Reader) *walk {
 func (w *walk) release() {
 	*w.buffer = bytes.Buffer{}
 	w.decoder.Reset(w.buffer)
-	w.body, w.text, w.nodes = nil, "", 0
+	w.body, w.text, w.nodes, w.unsure = nil, "", 0, false
 	clear(w.ids)
 	clear(w.timestamps)
 	clear(w.slots)
@@ -127,6 +128,9 @@ func (w *walk) value(n *node, depth int) (any, error) {
 	if _, err := w.decoder.ReadToken(); err != nil {
 		return nil, w.syntaxError(err)
 	}
+	if n != nil && n.check != nil && !n.check.takes(kind) {
+		w.unsure = true
+	}
 	from := w.decoder.InputOffset() - 1
 	var (
 		v   any
@@ -149,7 +153,7 @@ func (w *walk) object(n *node, depth int) (any, error) {
 	if w.builds() {
 		object = make(map[string]any, w.sizeHint(depth))
 	}
-	end, members := w.decoder.InputOffset(), 0
+	end, members, required := w.decoder.InputOffset(), 0, 0
 	for ; w.decoder.PeekKind() != '}'; members++ {
 		if members == MaxMembers {
 			return nil, invalid(w.next(), "an object has more than %d members", MaxMembers)
@@ -165,13 +169,21 @@ func (w *walk) object(n *node, depth int) (any, error) {
 		if object != nil {
 			object[name] = v
 		}
-		if child != nil && child.fill > 0 {
-			w.present[child.fill-1] = true
+		if child != nil {
+			if child.fill > 0 {
+				w.present[child.fill-1] = true
+			}
+			if child.required {
+				required++
+			}
 		}
 		end = w.decoder.InputOffset()
 	}
-	if n != nil && n.slot > 0 {
-		w.slots[n.slot-1] = slot{object: object, end: end, empty: members == 0}
+	if n != nil {
+		w.unsure = w.unsure || required < n.requires
+		if n.slot > 0 {
+			w.slots[n.slot-1] = slot{object: object, end: end, empty: members == 0}
+		}
 	}
 	return object, w.end()
 }
