@@ -130,6 +130,9 @@ func OnlyPrivate(sources []json.RawMessage) bool {
 func within(p netip.Prefix, ranges []string) bool {
 	return slices.ContainsFunc(ranges, func(r string) bool {
 		outer, err := netip.ParsePrefix(r)
+		if addr, addrErr := netip.ParseAddr(r); addrErr == nil {
+			outer, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
 		return err == nil && outer.Bits() <= p.Bits() && outer.Contains(p.Addr())
 	})
 }
