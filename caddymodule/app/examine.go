@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/doctor"
+	"github.com/hookgate/hookgate/genesys/live"
 	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
@@ -24,6 +25,13 @@ type Examination struct {
 	// Queues and Celery are the queues that hooks name.
 	Queues, Celery []string
 
+	// Services are those of Genesys Cloud whose addresses hooks go by.
+	Services []string
+
+	// Storage is Caddy's, where the list of addresses is kept. Nil: it is not on
+	// this machine.
+	Storage live.Storage
+
 	// Operator are the credentials of a user of RabbitMQ who may configure. Nil:
 	// there are none.
 	Operator func(context.Context) (rabbitmq.Credentials, error)
@@ -35,7 +43,9 @@ type Use struct {
 	Inbox    bool            // a store: those of a consumer
 	Consumed bool            // a queue: by the consumer of this config
 	Retry    []time.Duration // which has these tiers; nil for the default
-	Env      Env
+
+	Concurrency int // of the consumer that a handler is for, 0 for the default
+	Env         Env
 }
 
 // Examiner is what a guest may be beside: one that can say whether it is as it
@@ -75,6 +85,13 @@ func Examine(ctx context.Context, raw json.RawMessage, x Examination) ([]doctor.
 	}
 	e.guest(queue, err, use)
 	e.consumer(cctx, a.Consumer, queue)
+	if a.Genesys != nil {
+		if err := a.Genesys.provision(); err != nil {
+			e.errs = append(e.errs, err)
+		} else {
+			e.found = append(e.found, a.Genesys.examine(ctx, x)...)
+		}
+	}
 	return append(e.found, e.notes.List...), errors.Join(e.errs...)
 }
 
@@ -114,7 +131,7 @@ func (e *examination) consumer(ctx caddy.Context, c *Consumer, queue QueueDriver
 		e.notes.OK("consumer.handler", c.handlerName())
 	}
 	mod, err := ctx.LoadModule(c, "HandlerRaw")
-	e.guest(mod, err, Use{})
+	e.guest(mod, err, Use{Concurrency: c.Concurrency})
 	if c.InboxRaw != nil {
 		mod, err := ctx.LoadModule(c, "InboxRaw")
 		e.guest(mod, err, Use{Inbox: true})

@@ -14,9 +14,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/filestorage"
 
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/doctor"
+	"github.com/hookgate/hookgate/genesys/live"
 )
 
 // Options say what is looked at, and how.
@@ -50,17 +52,9 @@ func Run(ctx context.Context, config []byte, opts Options) (doctor.Report, error
 	for _, look := range onConfig() {
 		all = append(all, look(p)...)
 	}
+	p.opts.Storage = p.storage()
 	for _, h := range p.hooks {
-		if h.publish == nil || h.publish.Queue == "" {
-			continue
-		}
-		queues := &p.opts.Queues
-		if h.publish.Task != "" {
-			queues = &p.opts.Celery
-		}
-		if !slices.Contains(*queues, h.publish.Queue) {
-			*queues = append(*queues, h.publish.Queue)
-		}
+		h.use(&p.opts.Examination)
 	}
 	if raw, there := p.config.AppsRaw[app.Name]; there || len(p.hooks) > 0 {
 		found, err := app.Examine(ctx, raw, p.opts.Examination)
@@ -72,6 +66,50 @@ func Run(ctx context.Context, config []byte, opts Options) (doctor.Report, error
 		}
 	}
 	return doctor.NewReport(unique(all)), nil
+}
+
+// use adds what a hook uses.
+func (h *hook) use(x *app.Examination) {
+	if h.publish != nil && h.publish.Queue != "" {
+		queues := &x.Queues
+		if h.publish.Task != "" {
+			queues = &x.Celery
+		}
+		if !slices.Contains(*queues, h.publish.Queue) {
+			*queues = append(*queues, h.publish.Queue)
+		}
+	}
+	for _, raw := range h.allow {
+		var s struct {
+			Source   string
+			Services []string
+		}
+		if json.Unmarshal(raw, &s) != nil || s.Source != "genesys" {
+			continue
+		}
+		for _, service := range s.Services {
+			if !slices.Contains(x.Services, service) {
+				x.Services = append(x.Services, service)
+			}
+		}
+	}
+}
+
+// storage returns Caddy's, where that is a folder: others would have to be
+// connected to.
+func (p *patient) storage() live.Storage {
+	if p.config.StorageRaw == nil {
+		return caddy.DefaultStorage
+	}
+	var s struct{ Module, Root string }
+	if json.Unmarshal(p.config.StorageRaw, &s) != nil || s.Module != "file_system" || s.Root == "" {
+		return nil
+	}
+	of, err := (&filestorage.FileStorage{Root: s.Root}).CertMagicStorage()
+	if err != nil {
+		return nil
+	}
+	return of
 }
 
 // unique leaves out what was found twice: one hook may stand in several places.

@@ -61,6 +61,9 @@ func good(more, sites string) string {
 		"\t}\n" + more + "\n}\n" + sites
 }
 
+// genesysOption has a config ask Genesys Cloud for its addresses.
+const genesysOption = "\thookgate {\n\t\tgenesys eu-central-1 {\n\t\t\tclient_id id\n\t\t\tclient_secret {env.CHECKUP_SECRET}\n\t\t}\n\t}"
+
 func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 	t.Setenv("CHECKUP_SECRET", "correct-horse-battery")
 	t.Setenv("CHECKUP_EXPANDED", "hunter2Zk9QpL4xVb7w")
@@ -117,6 +120,10 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 		{"any address", "hook.allow", doctor.Fail, good("", site("\t\tallow any\n"))},
 		{"any address with auth", "hook.allow", doctor.Warn, good("", site("\t\tallow any\n"+auth))},
 		{"any address, on this machine", "hook.allow", doctor.OK, good("", ":8080 {\n\tbind 127.0.0.1\n\tgenesys_webhook {\n\t\tallow any\n\t}\n\trespond 404\n}\n")},
+		{"a list that is only observed", "hook.allow", doctor.Fail, good(genesysOption, site("\t\tallow genesys data-actions {\n\t\t\tobserve\n\t\t}\n"))},
+		{"a list that is only observed, and auth", "hook.allow", doctor.Warn, good(genesysOption, site("\t\tallow genesys data-actions {\n\t\t\tobserve\n\t\t}\n"+auth))},
+		{"Genesys Cloud's list", "hook.allow", doctor.OK, good(genesysOption, site("\t\tallow genesys data-actions\n"+auth))},
+		{"the addresses of a source without auth", "hook.auth", doctor.Fail, good(genesysOption, site("\t\tsource data-action\n"))},
 		{"public addresses with auth", "hook.auth", doctor.OK, good("", site("\t\tallow 192.0.2.0/24\n"+auth))},
 		{"public addresses without auth", "hook.auth", doctor.Fail, good("", site("\t\tallow 192.0.2.0/24\n"))},
 		{"private addresses without auth", "hook.auth", doctor.Warn, good("", site(""))},
@@ -141,6 +148,12 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 		{"a consumer that logs", "consumer.handler", doctor.Warn, good("\thookgate {\n\t\tconsumer {\n\t\t\tlog\n\t\t}\n\t}", site(""))},
 		{"Redis far away without TLS", "redis.tls", doctor.Warn, good("\thookgate {\n\t\tstore redis redis://redis:6379\n\t}", site(""))},
 		{"RabbitMQ far away without TLS", "rabbitmq.tls", doctor.Warn, good("\thookgate {\n\t\tqueue rabbitmq amqp://rabbit:5672\n\t}", site(""))},
+		{"RabbitMQ without a spool", "queue.spool", doctor.Warn, good("\thookgate {\n\t\tqueue rabbitmq amqp://rabbit:5672\n\t}", site(""))},
+		{"RabbitMQ with a spool", "queue.spool", doctor.OK, good("\thookgate {\n\t\tqueue rabbitmq amqp://rabbit:5672 {\n\t\t\tspool\n\t\t}\n\t}", site(""))},
+		{"PostgreSQL far away without TLS", "postgres.tls", doctor.Warn, good("\thookgate {\n\t\tstore postgres postgres://u@db/app\n\t}", site(""))},
+		{"PostgreSQL as a fallback", "postgres.tls", doctor.Warn, good("\thookgate {\n\t\tstore redis redis://redis {\n\t\t\tfallback postgres postgres://u@db/app\n\t\t}\n\t}", site(""))},
+		{"PostgreSQL as an inbox", "postgres.tls", doctor.Warn, good("\thookgate {\n\t\tconsumer {\n\t\t\tforward http://127.0.0.1:1\n\t\t\tinbox postgres postgres://u@db/app\n\t\t}\n\t}", site(""))},
+		{"PostgreSQL as the handler", "postgres.tls", doctor.OK, good("\thookgate {\n\t\tconsumer {\n\t\t\tpostgres postgres://u@db/app?sslmode=verify-full hookgate.events\n\t\t}\n\t}", site(""))},
 		{"Redis offline", "redis.reach", doctor.Skipped, good("\thookgate {\n\t\tstore redis redis://redis:6379\n\t}", site(""))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package checkup
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,6 +28,14 @@ func (p *patient) eachHook(look func(*doctor.Notes, *hook)) (all []doctor.Findin
 // public reports whether others than those of a private network may send.
 func (h *hook) public() bool { return h.allow == nil || !allowlist.OnlyPrivate(h.allow) }
 
+// observes reports whether a list is there to be looked at only.
+func (h *hook) observes() bool {
+	return slices.ContainsFunc(h.allow, func(raw json.RawMessage) bool {
+		var s struct{ Observe bool }
+		return json.Unmarshal(raw, &s) == nil && s.Observe
+	})
+}
+
 // authentic reports whether a sender has to show that it is the one.
 func (h *hook) authentic() bool { return h.auth != nil || h.server.clients() }
 
@@ -40,6 +49,10 @@ func hookAllow(p *patient) []doctor.Finding {
 			n.Warn(check, "any address, with auth", "set allow to the addresses of your senders: a filter keeps the rest of the world away")
 		case h.allow == nil:
 			n.Fail(check, "any address, without auth", "set allow, and auth: anybody may send events")
+		case h.observes() && !h.authentic():
+			n.Fail(check, "any address, without auth: allow genesys only observes", "take observe away once its log is quiet, and set auth")
+		case h.observes():
+			n.Warn(check, "any address, with auth: allow genesys only observes", "take observe away once its log is quiet")
 		case !h.public():
 			n.OK(check, "private addresses")
 		default:

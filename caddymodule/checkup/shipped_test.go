@@ -41,6 +41,7 @@ func withFiles(t *testing.T, caddyfile string) string {
 
 func TestWhatIsShippedHasNothingToMend(t *testing.T) {
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
+	t.Setenv("HOOKGATE_POSTGRES", "postgres://hookgate_edge@db/app")
 	t.Setenv("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/")
 	files, err := filepath.Glob("../../deploy/*.Caddyfile")
 	if err != nil || len(files) < 3 {
