@@ -81,7 +81,7 @@ func TestThePrimaryIsUsedAgainWhenItKnowsWhatItHasMissed(t *testing.T) {
 		for i := range 10 {
 			p.take(fmt.Sprint("missed", i))
 		}
-		pending := p.is("pending", hook.Ours)
+		p.is("pending", hook.Ours)
 		time.Sleep(10 * time.Second)
 		if n := p.logs.Len(); n != 1 {
 			t.Errorf("%d lines are logged", n)
@@ -104,7 +104,7 @@ func TestThePrimaryIsUsedAgainWhenItKnowsWhatItHasMissed(t *testing.T) {
 		// A claim stays where it was taken.
 		p.is("pending", hook.Ours) // its lease of two seconds is over
 		p.trip(refuses)
-		pending = p.is("held", hook.Ours)
+		pending := p.is("held", hook.Ours)
 		p.primary.how.Store(well)
 		for range 10 {
 			time.Sleep(500 * time.Millisecond)

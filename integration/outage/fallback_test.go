@@ -107,7 +107,7 @@ func TestRedisMayBeAwayWhilePostgreSQLIsThere(t *testing.T) {
 			during := r.take(t, "during")
 			r.known(t, "during it", during...)
 			edge.Eventually(t, time.Minute, "its time is over", func() bool { return time.Since(begin) > d.lasts })
-			if n := metric(t, r.Edge, "hookgate_fallback_detours_total"); n != detours {
+			if n := metric(t, r.Edge, "hookgate_fallback_detours_total"); n > detours+senders { // some were on their way
 				t.Errorf("%v claims were taken to Redis first, after it was left", n-detours)
 			}
 			d.heal()

@@ -23,7 +23,7 @@ type StoreOptions struct {
 	// settles claims has a second, or as long as this. Default: 120ms.
 	Timeout time.Duration
 
-	// Connections is how many there are at most. Two are always open.
+	// Connections is how many there are at most. Four are always open.
 	// Default: 16.
 	Connections int
 
@@ -36,7 +36,7 @@ const (
 	defaultClaim  = 120 * time.Millisecond
 	settleTimeout = time.Second // a commit, a release, a renewal, a step of the expiry
 	dialTimeout   = time.Second
-	warm          = 2 // connections
+	warm          = 4 // connections: a burst at the moment of a switch must not wait for new ones
 
 	tickEvery   = time.Second // how often a store that is not in use, or does not work, is probed
 	expireEvery = time.Minute // how often what has run out is deleted, with some jitter
