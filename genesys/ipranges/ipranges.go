@@ -17,12 +17,14 @@ var ErrEmpty = errors.New("no entry is for traffic from these services")
 // listing is the part of the form that counts. Services are open: Genesys adds
 // one now and then.
 type listing struct {
-	Entities []struct {
-		CIDR      string `json:"cidr"`
-		Service   string `json:"service"`
-		Region    string `json:"region"`
-		Direction string `json:"direction"` // from the perspective of Genesys; older lists have none
-	} `json:"entities"`
+	Entities []entity `json:"entities"`
+}
+
+type entity struct {
+	CIDR      string `json:"cidr"`
+	Service   string `json:"service,omitempty"`
+	Region    string `json:"region,omitempty"`
+	Direction string `json:"direction,omitempty"` // from the perspective of Genesys; older lists have none
 }
 
 // Entry is one from which Genesys sends.
@@ -55,6 +57,35 @@ func Read(data []byte) ([]Entry, error) {
 		return nil, ErrEmpty
 	}
 	return entries, nil
+}
+
+// Of returns the entries of the services (no services: all).
+func Of(entries []Entry, services []string) []Entry {
+	if len(services) == 0 {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return !slices.Contains(services, e.Service) })
+}
+
+// Without returns the entries that are not among others.
+func Without(entries, others []Entry) []Entry {
+	var left []Entry
+	for _, e := range entries {
+		if !slices.Contains(others, e) {
+			left = append(left, e)
+		}
+	}
+	return left
+}
+
+// Encode writes entries in the form that Read takes.
+func Encode(entries []Entry) ([]byte, error) {
+	list := listing{Entities: make([]entity, len(entries))}
+	for i, e := range entries {
+		list.Entities[i] = entity{CIDR: e.Prefix.String(), Service: e.Service, Region: e.Region, Direction: "outbound"}
+	}
+	data, err := json.MarshalIndent(list, "", "  ")
+	return append(data, '\n'), err
 }
 
 // Select returns the ranges of the services (no services: of all), sorted and

@@ -87,20 +87,5 @@ func difference(from, to *list) Change {
 	if from != nil {
 		old = from.entries
 	}
-	return Change{Added: without(to.entries, old), Removed: without(old, to.entries)}
-}
-
-// without returns the entries that are not among others.
-func without(entries, others []ipranges.Entry) []ipranges.Entry {
-	known := make(map[ipranges.Entry]bool, len(others))
-	for _, e := range others {
-		known[e] = true
-	}
-	var left []ipranges.Entry
-	for _, e := range entries {
-		if !known[e] {
-			left = append(left, e)
-		}
-	}
-	return left
+	return Change{Added: ipranges.Without(to.entries, old), Removed: ipranges.Without(old, to.entries)}
 }

@@ -54,6 +54,9 @@ var (
 	headerValue = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 )
 
+// Check refuses what makes no sense.
+func (a DataAction) Check() error { return a.complete() }
+
 func (a *DataAction) complete() error {
 	if a.Contract == nil || a.Contract.Name() == "" {
 		return errors.New("a data action needs a contract")
@@ -78,6 +81,9 @@ func (a *DataAction) complete() error {
 		return errors.New("the timeout is 1 to 60 seconds")
 	}
 	if err := checkAction(a.Action); err != nil {
+		return err
+	}
+	if _, err := NewTemplate(a.Contract); err != nil {
 		return err
 	}
 	return checkHookURL(a.URL)

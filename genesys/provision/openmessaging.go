@@ -28,7 +28,8 @@ type OpenMessaging struct {
 // minSecret is how many characters Genesys asks for.
 const minSecret = 16
 
-func (m *OpenMessaging) check() error {
+// Check refuses what makes no sense.
+func (m *OpenMessaging) Check() error {
 	switch {
 	case !ours(m.Name):
 		return fmt.Errorf("the name %q does not begin with %s", m.Name, prefix)
@@ -49,7 +50,7 @@ func (m *OpenMessaging) check() error {
 // there up to date.
 func (p *Provisioner) OpenMessaging(ctx context.Context, m OpenMessaging) (*Report, error) {
 	r := new(Report)
-	if err := m.check(); err != nil {
+	if err := m.Check(); err != nil {
 		return r, err
 	}
 	want := genesys.OpenMessagingSettings{Name: m.Name, URL: m.URL, Secret: m.Secret, Headers: m.Headers}

@@ -1,6 +1,10 @@
 package provision
 
-import "github.com/hookgate/hookgate/genesys"
+import (
+	"slices"
+
+	"github.com/hookgate/hookgate/genesys"
+)
 
 // What became of a thing.
 const (
@@ -34,6 +38,11 @@ type Step struct {
 type Report struct {
 	Steps []Step `json:"steps"`
 	Test  *Test  `json:"test,omitempty"` // of a data action
+}
+
+// Changed reports whether something was changed.
+func (r *Report) Changed() bool {
+	return slices.ContainsFunc(r.Steps, func(s Step) bool { return s.State != Found && s.State != Unchanged })
 }
 
 // Test is the test of a data action, through to the edge.
