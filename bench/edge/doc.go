@@ -4,6 +4,7 @@
 //	bare      Caddy that reads the body and answers 202: the floor
 //	embedded  Hookgate with nothing installed: event and claim in one file, fsynced
 //	servers   Hookgate on Redis and RabbitMQ, with confirms from a quorum queue
+//	consumer  the whole way: servers, and hookgate-consumer to a local downstream
 //	overload  embedded, with ten times the connections: only where it is named
 //
 // The program that is measured has a core to itself; the load and all servers

@@ -25,6 +25,7 @@ const (
 type settings struct {
 	hookgate    string // the program
 	bare        string // Caddy with the handler discard
+	consumer    string // hookgate-consumer
 	dir         string // where the folder with all data is made
 	variants    []string
 	rounds      int
@@ -79,8 +80,9 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&s.hookgate, "hookgate", "bin/hookgate", "the `program` that is measured")
 	f.StringVar(&s.bare, "bare", "bin/bench-bare", "the `program` that it is measured against")
+	f.StringVar(&s.consumer, "consumer", "bin/hookgate-consumer", "the `program` that processes events")
 	f.StringVar(&s.dir, "dir", "", "a `folder` for the data, on a disk like the real one (default: the system's for temporary files)")
-	f.StringVar(&names, "variants", strings.Join(usual(), ","), "what to measure, `names` with commas, of "+strings.Join(variantNames(), ", "))
+	f.StringVar(&names, "variants", strings.Join(usual(), ","), "what to measure, `names` with commas, of "+strings.Join(append(variantNames(), consumerName), ", "))
 	f.IntVar(&s.rounds, "rounds", 3, "how often each variant is measured")
 	f.DurationVar(&s.warmUp, "warmup", 10*time.Second, "load before each measurement")
 	f.DurationVar(&s.time, "time", 10*time.Second, "how long each measurement is")
@@ -99,8 +101,8 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 		return s, errors.New("time is 1s at least, and warmup not negative")
 	}
 	for _, name := range strings.Split(names, ",") {
-		if !slices.Contains(variantNames(), name) {
-			return s, fmt.Errorf("variant %q: there are %s", name, strings.Join(variantNames(), ", "))
+		if name != consumerName && !slices.Contains(variantNames(), name) {
+			return s, fmt.Errorf("variant %q: there are %s, %s", name, strings.Join(variantNames(), ", "), consumerName)
 		}
 		s.variants = append(s.variants, name)
 	}

@@ -61,6 +61,7 @@ type report struct {
 	Machine  machine         `json:"machine"`
 	Settings runSettings     `json:"settings"`
 	Variants []variantReport `json:"variants"`
+	Consumer *consumerReport `json:"consumer,omitempty"`
 }
 
 type machine struct {
@@ -137,6 +138,9 @@ func (r *report) sum() {
 		}
 		v.Median = summary(v.Rounds)
 	}
+	if r.Consumer != nil {
+		r.Consumer.sum()
+	}
 }
 
 func summary(rounds []figures) figures {
@@ -204,7 +208,18 @@ func (r *report) problems() []string {
 			}
 		}
 	}
+	if r.Consumer != nil {
+		all = append(all, r.Consumer.problems()...)
+	}
 	return all
+}
+
+// consumed adds a round of the whole way.
+func (r *report) consumed(f consumeFigures) {
+	if r.Consumer == nil {
+		r.Consumer = &consumerReport{Rate: pacedRate}
+	}
+	r.Consumer.Rounds = append(r.Consumer.Rounds, f)
 }
 
 func statuses(by map[int]int) string {

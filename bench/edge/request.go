@@ -65,6 +65,9 @@ const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
 // connection; the others tell the connections apart.
 const counterDigits = 8
 
+// last returns the event ID of the request that was returned last.
+func (r *requests) last() string { return "evt_" + string(r.ids[(r.next-1)%len(r.raw)]) }
+
 // request returns the next request. It is good until the one after it.
 func (r *requests) request() []byte {
 	i := r.next % len(r.raw)

@@ -47,13 +47,17 @@ func measure(ctx context.Context, s settings, progress io.Writer) (_ *report, er
 	}
 	var chosen []variant
 	for _, name := range s.variants {
+		if name == consumerName {
+			continue
+		}
 		v := variantNamed(name)
 		if err := check(s, v, b.dir); err != nil {
 			return nil, err
 		}
 		chosen = append(chosen, v)
 	}
-	if slices.ContainsFunc(chosen, func(v variant) bool { return v.servers }) {
+	whole := slices.Contains(s.variants, consumerName)
+	if whole || slices.ContainsFunc(chosen, func(v variant) bool { return v.servers }) {
 		b.logf("starting redis-server and rabbitmq-server\n")
 		if b.backends, err = startBackends(ctx, b.dir); err != nil {
 			return nil, err
@@ -62,7 +66,12 @@ func measure(ctx context.Context, s settings, progress io.Writer) (_ *report, er
 	}
 
 	r := newReport(b.pinning, s, chosen)
-	b.logf("%s\nabout %s\n", r.head(), (time.Duration(s.rounds*len(chosen)) * (s.warmUp + s.time + 3*time.Second)).Round(time.Second))
+	one := s.warmUp + s.time + 3*time.Second
+	about := time.Duration(s.rounds*len(chosen)) * one
+	if whole {
+		about += time.Duration(s.rounds) * (one + s.time)
+	}
+	b.logf("%s\nabout %s\n", r.head(), about.Round(time.Second))
 	for round := range s.rounds {
 		for i, v := range chosen {
 			b.logf("round %d of %d  %-27s", round+1, s.rounds, v.title)
@@ -73,6 +82,16 @@ func measure(ctx context.Context, s settings, progress io.Writer) (_ *report, er
 			}
 			b.logf("%7.0f requests/s %8.1f us\n", f.PerSecond, f.CPU)
 			r.Variants[i].Rounds = append(r.Variants[i].Rounds, f)
+		}
+		if whole {
+			b.logf("round %d of %d  %-27s", round+1, s.rounds, "the way to the downstream")
+			f, err := b.consume(ctx)
+			if err != nil {
+				b.logf("\n")
+				return nil, fmt.Errorf("%s: %w", consumerName, err)
+			}
+			b.logf("%7.0f events/s   %8.1f us  p99 %.1f ms\n", f.PerSecond, f.CPU, f.P99)
+			r.consumed(f)
 		}
 	}
 	r.sum()

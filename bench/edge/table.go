@@ -12,6 +12,23 @@ import (
 // writeTable writes the report for people.
 func (r *report) writeTable(w io.Writer) error {
 	fmt.Fprintf(w, "\n%s\n\n", r.head())
+	if len(r.Variants) > 0 {
+		if err := r.writeVariants(w); err != nil {
+			return err
+		}
+	}
+	if r.Consumer != nil {
+		if err := r.Consumer.writeTable(w); err != nil {
+			return err
+		}
+	}
+	if r.Settings.Profiled {
+		fmt.Fprintln(w, "profiles were taken, which costs a little itself")
+	}
+	return nil
+}
+
+func (r *report) writeVariants(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\trequests/s\tCPU us\tratio\tgoal\tcore\tp50 ms\tp99\tp99.9\tmax\tmemory MB\tnot 202\tlate\taccepted\tin queue\t")
 	for _, v := range r.Variants {
@@ -34,9 +51,6 @@ func (r *report) writeTable(w io.Writer) error {
 		if m.Claims > 0 && m.Claims < m.Accepted {
 			fmt.Fprintf(w, "%s: %s events without a claim in Redis\n", v.Title, strconv.Itoa(m.Accepted-m.Claims))
 		}
-	}
-	if r.Settings.Profiled {
-		fmt.Fprintln(w, "profiles were taken, which costs a little itself")
 	}
 	return nil
 }

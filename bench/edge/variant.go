@@ -89,7 +89,7 @@ func usual() []string {
 			names = append(names, v.name)
 		}
 	}
-	return names
+	return append(names, consumerName)
 }
 
 func variantNamed(name string) variant {

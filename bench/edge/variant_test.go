@@ -26,7 +26,7 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	s, err := parseFlags(nil, new(strings.Builder))
-	if err != nil || len(s.variants) != 3 || s.connections != 64 {
+	if err != nil || len(s.variants) != 4 || s.connections != 64 {
 		t.Errorf("got %+v, %v", s, err)
 	}
 }
