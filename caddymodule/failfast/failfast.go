@@ -38,7 +38,7 @@ const (
 
 	// DefaultMaxRefused is how many refused requests a second an address may
 	// have where nothing is set.
-	DefaultMaxRefused = 10
+	DefaultMaxRefused = 50
 
 	// writeSlack is how much later than the budget a sender must have read
 	// the answer.
@@ -87,7 +87,7 @@ type Handler struct {
 	MaxInFlight int `json:"max_in_flight,omitempty"`
 
 	// How many requests a second of one address, an IPv6 /64 being one, may be
-	// refused before the answer is 429; -1: any number. Default: 10.
+	// refused before the answer is 429; -1: any number. Default: 50.
 	MaxRefused int `json:"max_refused,omitempty"`
 
 	recorder *telemetry.Recorder

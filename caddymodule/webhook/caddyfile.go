@@ -52,7 +52,7 @@ func init() {
 // Defaults: the name of the contract, private_ranges (the addresses of the
 // source's service, where there is a source and the global option has genesys),
 // no auth, the contract pe-action-map (open-messaging for the source of that
-// name), 500ms, 64KiB, 512, 10/s, 48h, park, park, and reject (publish for the
+// name), 500ms, 64KiB, 512, 50/s, 48h, park, park, and reject (publish for the
 // source data-action, which never sends again).
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's own name
