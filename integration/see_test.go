@@ -16,7 +16,7 @@ import (
 )
 
 func TestWhatHappensCanBeSeenAndHoldsNoPersonalData(t *testing.T) {
-	s := start(t, site(patientHook()+`
+	s := start(t, site(patientHook("max_refused off")+`
 	hookgate_health
 	handle /metrics {
 		metrics
