@@ -9,10 +9,16 @@ import (
 	"github.com/hookgate/hookgate/hook"
 )
 
+// errIncomplete is the fault of the caller: no store is asked, and none is blamed.
+var errIncomplete = errors.New("accept: the claim has no key, no lease or no time to live")
+
 // Claim implements hook.Store.
 func (f *Fallback) Claim(ctx context.Context, c hook.Claim) (hook.State, hook.Fingerprint, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, hook.Fingerprint{}, err
+	}
+	if c.Key == "" || c.Lease <= 0 {
+		return 0, hook.Fingerprint{}, errIncomplete
 	}
 	if f.now() != onPrimary {
 		a, err := f.ask(ctx, f.secondary, c)
@@ -109,6 +115,11 @@ func (f *Fallback) Release(ctx context.Context, c hook.Claim) error {
 func (f *Fallback) Commit(ctx context.Context, claims ...hook.Claim) error {
 	if len(claims) == 0 {
 		return nil
+	}
+	for _, c := range claims {
+		if c.Key == "" || c.TTL <= 0 {
+			return errIncomplete
+		}
 	}
 	lead, other := f.lead()
 	err := lead.commit(ctx, commitBound, claims)

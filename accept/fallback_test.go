@@ -268,3 +268,25 @@ func TestAPrimaryThatCannotBeToldIsNotUsed(t *testing.T) {
 		}
 	})
 }
+
+func TestAnIncompleteClaimIsHeldAgainstNoStore(t *testing.T) {
+	inPair(t, func(p *pair) {
+		noKey, noLease, noTTL := newClaim("a"), newClaim("a"), newClaim("a")
+		noKey.Key, noLease.Lease, noTTL.TTL = "", 0, 0
+		for range 2 * inARow {
+			for _, c := range []hook.Claim{noKey, noLease} {
+				if _, _, err := p.Claim(context.Background(), c); err == nil {
+					t.Fatal("no error")
+				}
+			}
+			for _, c := range []hook.Claim{noKey, noTTL} {
+				if err := p.Commit(context.Background(), newClaim("b"), c); err == nil {
+					t.Fatal("no error")
+				}
+			}
+		}
+		if st := p.Stats(); st.OnFallback || st.Primary.Owed+st.Secondary.Owed != 0 || p.primary.asked.Load() != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
