@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -51,8 +53,10 @@ const local = ":8080 {\n\tbind 127.0.0.1\n\tgenesys_webhook\n\trespond 404\n}\n"
 func TestTheDoctorSaysByItsExitCodeWhatItFound(t *testing.T) {
 	t.Setenv(variable, "")
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	const options = "{\n\tgrace_period 5s\n\tservers {\n\t\ttimeouts {\n\t\t\tread_header 5s\n\t\t}\n\t}\n\thookgate {\n\t\tqueue embedded {\n\t\t\tmax_size 1MiB\n\t\t}\n" +
-		"\t\tconsumer {\n\t\t\tforward http://127.0.0.1:1\n\t\t}\n\t}\n}\n"
+	downstream := httptest.NewServer(http.NotFoundHandler())
+	defer downstream.Close()
+	options := "{\n\tgrace_period 5s\n\tservers {\n\t\ttimeouts {\n\t\t\tread_header 5s\n\t\t}\n\t}\n\thookgate {\n\t\tqueue embedded {\n\t\t\tmax_size 1MiB\n\t\t}\n" +
+		"\t\tconsumer {\n\t\t\tforward " + downstream.URL + "\n\t\t}\n\t}\n}\n"
 	well, warns, bad := options+local, local, "{\n\tadmin :2019\n}\n"+local
 	t.Chdir(filepath.Dir(put(t, "Caddyfile", well)))
 	empty := t.TempDir()

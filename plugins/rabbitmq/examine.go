@@ -121,9 +121,7 @@ func (x *examiner) broker(c *amqp.Connection) {
 func (x *examiner) vhost(ctx context.Context, c *amqp.Connection) {
 	x.entities(ctx, c)
 	x.attention(c)
-	if x.opts.Consumes {
-		x.reading(c)
-	}
+	x.reading(c)
 	x.publishing(ctx, c) // last: a server with an alarm listens no more
 }
 

@@ -102,26 +102,51 @@ func tryPublish(ctx context.Context, c *amqp.Connection, blocked <-chan amqp.Blo
 	}
 }
 
-// reading notes whether the user may consume the events. The server looks at
-// rights first, and then at the arguments, one of which is wrong: nobody consumes.
+// reading notes whether the user may consume the events, as a consumer has to, and
+// as an edge needs not.
 func (x *examiner) reading(c *amqp.Connection) {
 	n, queue := x.notes, x.queue.routes.names.EventsIn
-	ch, err := c.Channel()
-	if err == nil {
-		_, err = ch.Consume(queue, "hookgate.doctor", false, false, false, false, amqp.Table{"x-priority": "none"})
+	may, err := mayConsume(c, queue)
+	switch {
+	case isCode(err, amqp.NotFound): // which is told of the queue
+	case errors.Is(err, errNotSaid):
+		n.Excuse("rabbitmq.consume", "this version does not say whether the user may consume")
+	case err != nil:
+		n.Fail("rabbitmq.consume", (&addressless{err}).Error(), "look into the server's log")
+	case x.opts.Consumes && !may:
+		n.Fail("rabbitmq.consume", "the user may not consume "+queue, "give the consumer a user with read on it, such as hookgate-consumer of deploy/rabbitmq/definitions.json")
+	case x.opts.Consumes:
+		n.OK("rabbitmq.consume", "the user may consume "+queue)
+	case may && x.queue.opts.Topology == Passive: // one that declares may do so to all that it makes
+		n.Warn("rabbitmq.consume", "the user may consume "+queue+", and nothing here does", "take read from it: an edge that was broken into could read every event")
+	case !may:
+		n.OK("rabbitmq.consume", "the user may not consume "+queue+", as an edge need not")
 	}
+}
+
+var errNotSaid = errors.New("rabbitmq: the server has taken an argument that it should refuse")
+
+// mayConsume reports whether the user may consume a queue. The server looks at
+// rights first, and then at the arguments, one of which is wrong: nobody consumes.
+func mayConsume(c *amqp.Connection, queue string) (bool, error) {
+	ch, err := c.Channel()
+	if err != nil {
+		return false, err
+	}
+	defer ch.Close() // what came all the same goes back: one message at most
+	if err := ch.Qos(1, 0, false); err != nil {
+		return false, err
+	}
+	_, err = ch.Consume(queue, "hookgate.doctor", false, false, false, false, amqp.Table{"x-priority": "none"})
 	switch {
 	case isCode(err, amqp.AccessRefused):
-		n.Fail("rabbitmq.consume", "the user may not consume "+queue, "give the consumer a user with read on it, such as hookgate-consumer of deploy/rabbitmq/definitions.json")
+		return false, nil
 	case isCode(err, amqp.PreconditionFailed):
-		n.OK("rabbitmq.consume", "the user may consume "+queue)
-	case isCode(err, amqp.NotFound): // which is told of the queue
-	case err == nil: // what it got meanwhile goes back
-		_ = ch.Close()
-		n.Excuse("rabbitmq.consume", "this version does not say whether the user may consume")
-	default:
-		n.Fail("rabbitmq.consume", (&addressless{err}).Error(), "look into the server's log")
+		return true, nil
+	case err == nil:
+		return false, errNotSaid
 	}
+	return false, err
 }
 
 // attention notes queues that nobody consumes, and letters that wait for a person.

@@ -72,7 +72,7 @@ func TestTheDefinitionsThatAreShippedAreFoundRight(t *testing.T) {
 	expect(t, all, map[string]doctor.Status{
 		"rabbitmq.reach": doctor.OK, "rabbitmq.exchange": doctor.OK, "rabbitmq.queue": doctor.OK,
 		"rabbitmq.compare": doctor.OK, "rabbitmq.publish": doctor.OK, "rabbitmq.alarm": doctor.OK,
-		"rabbitmq.dead": doctor.OK, "rabbitmq.bindings": doctor.Skipped, "rabbitmq.consume": "",
+		"rabbitmq.dead": doctor.OK, "rabbitmq.bindings": doctor.Skipped, "rabbitmq.consume": doctor.OK,
 		"rabbitmq.consumers": doctor.Warn, // nobody consumes
 		"rabbitmq.version":   doctor.Warn, // the tests run on 3.10
 	})
@@ -88,7 +88,7 @@ func TestTheDefinitionsThatAreShippedAreFoundRight(t *testing.T) {
 // What an edge may not do is what the consumer's user may, and the reverse.
 func TestRightsThatAreMissingAreFound(t *testing.T) {
 	imported(t)
-	expect(t, examine(t, byUser(consumerUser)), map[string]doctor.Status{"rabbitmq.publish": doctor.Fail})
+	expect(t, examine(t, byUser(consumerUser)), map[string]doctor.Status{"rabbitmq.publish": doctor.Fail, "rabbitmq.consume": doctor.Warn})
 	expect(t, examine(t, byUser(edgeUser), func(o *ExamineOptions) { o.Consumes = true }), map[string]doctor.Status{
 		"rabbitmq.consume": doctor.Fail, "rabbitmq.publish": doctor.Fail,
 	})
