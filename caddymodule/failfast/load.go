@@ -16,6 +16,10 @@ const (
 	// window is how long is looked on to learn the pace.
 	window = 100 * time.Millisecond
 
+	// gap is how long nothing gets done before the next that is says nothing of
+	// the pace: something stood still, and goes on now.
+	gap = window / 2
+
 	// memory is how long the pace counts once it was learned.
 	memory = time.Second
 )
@@ -30,7 +34,10 @@ const (
 // time are always let in, and after a second without news it knows nothing and
 // refuses nothing. It has no lock. Two that teach at once may lose a lesson.
 //
-// Who still waits for his body is no work: that is his sender's pace.
+// Who still waits for his body is no work: that is his sender's pace. Nor is a
+// standstill that ends in time, such as that of a queue which does not answer
+// until another takes its place: it has held up all at once, and who came then
+// is not to be refused for it.
 type load struct {
 	epoch    time.Time // set once, before use
 	inFlight atomic.Int64
@@ -38,6 +45,7 @@ type load struct {
 
 	since   atomic.Int64 // when the window began, in nanoseconds since epoch; 0: there is none
 	done    atomic.Int64 // since then
+	last    atomic.Int64 // when the last one got done, in nanoseconds since epoch
 	each    atomic.Int64 // what one costs, in nanoseconds; 0: not known
 	learned atomic.Int64 // when that was learned, in nanoseconds since epoch
 }
@@ -76,7 +84,8 @@ func (l *load) at(now time.Time) int64 { return int64(now.Sub(l.epoch)) + 1 }
 func (l *load) learn(done int64, now time.Time) {
 	at, since := l.at(now), l.since.Load()
 	passed := at - since
-	if since == 0 || passed > int64(memory) {
+	resumed := done > 0 && at-l.last.Swap(at) > int64(gap)
+	if since == 0 || passed > int64(memory) || resumed {
 		if l.since.CompareAndSwap(since, at) {
 			l.done.Store(0)
 		}

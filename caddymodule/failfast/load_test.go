@@ -115,6 +115,22 @@ func TestABurstAfterQuietIsLetIn(t *testing.T) {
 	}
 }
 
+func TestStandstillsThatEndInTimeCostNobody(t *testing.T) {
+	m := newModel()
+	lost := 0
+	m.run(2*time.Second, 1500, 300*time.Microsecond, nil)
+	for range 3 { // the next one comes before the first is made up for
+		m.run(200*time.Millisecond, 1500, 0, nil)
+		lost += m.shed + m.expired
+		m.run(120*time.Millisecond, 1500, 300*time.Microsecond, nil)
+		lost += m.shed + m.expired
+	}
+	m.run(2*time.Second, 1500, 300*time.Microsecond, nil)
+	if lost += m.shed + m.expired; lost > 0 {
+		t.Errorf("%d were shed or expired", lost)
+	}
+}
+
 func TestAStallShedsTheCrowdAndItsEndIsNoticed(t *testing.T) {
 	m := newModel()
 	m.run(2*time.Second, 500, time.Millisecond, nil)
