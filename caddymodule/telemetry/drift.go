@@ -136,7 +136,7 @@ func (rec *Recorder) Drift(hookName, contract string, list []hook.Drift) {
 		if !due {
 			continue
 		}
-		rec.logger.Info("drift", zap.String("hook", hookName), zap.String("contract", contract),
+		rec.drift.Info("drift", zap.String("hook", hookName), zap.String("contract", contract),
 			zap.String("pointer", seen.Pointer), zap.String("kind", string(seen.Kind)), zap.Uint64("count", seen.Count))
 	}
 }

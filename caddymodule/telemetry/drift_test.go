@@ -78,7 +78,7 @@ func TestOnlySoManyPlacesOfAHookAreToldApart(t *testing.T) {
 
 func TestDriftIsLoggedOnceAndWithoutValues(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
-	rec := &Recorder{metrics: metrics(), drifts: newDrifts(), logger: zap.New(core)}
+	rec := &Recorder{metrics: metrics(), drifts: newDrifts(), logger: zap.NewNop(), drift: zap.New(core)}
 	for range 3 {
 		rec.Drift("h", "pe-action-map/1", []hook.Drift{{Pointer: "/*", Kind: hook.DriftUnknownMember}, {Pointer: "/agentId", Kind: hook.DriftAbsentNull}})
 	}

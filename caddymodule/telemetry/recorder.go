@@ -23,6 +23,7 @@ type Recorder struct {
 	metrics *Metrics
 	drifts  *Drifts
 	logger  *zap.Logger
+	drift   *zap.Logger // not thinned: its lines are few already
 }
 
 // NewRecorder makes a recorder for a handler that is being provisioned.
@@ -31,7 +32,7 @@ func NewRecorder(ctx caddy.Context) (*Recorder, error) {
 	if err := Register(ctx, append(m.collectors(), d.metric)...); err != nil {
 		return nil, err
 	}
-	return &Recorder{metrics: m, drifts: d, logger: Thin(ctx.Logger())}, nil
+	return &Recorder{metrics: m, drifts: d, logger: Thin(ctx.Logger()), drift: ctx.Logger()}, nil
 }
 
 // Thin returns a logger that leaves out what repeats itself too often.
