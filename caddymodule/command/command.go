@@ -25,7 +25,7 @@ that look into a running process ask its admin API.`,
 }
 
 // children makes the commands of the tree.
-var children = []func() *cobra.Command{newAlive, newQueue, newDeadLetters, newContract, newSimulate, newTopology, newStore, newDoctor}
+var children = []func() *cobra.Command{newAlive, newQueue, newDeadLetters, newContract, newGenesys, newSimulate, newTopology, newStore, newDoctor}
 
 // RegisterTop registers the commands of the tree at the top, beside Caddy's
 // own, for a program that is Hookgate first.

@@ -111,12 +111,12 @@ func (s *Server) testAction(a *genesys.Action, r *http.Request) (int, any) {
 			}
 		}
 	}
-	config, contract := *a.Config, *a.Contract
-	return 0, func() (int, any) { return http.StatusOK, s.run(config, contract, scope) }
+	config, contract, outbound := *a.Config, *a.Contract, *s.opts.Outbound
+	return 0, func() (int, any) { return http.StatusOK, run(&outbound, config, contract, scope) }
 }
 
 // run carries the steps of an action out.
-func (s *Server) run(config genesys.ActionConfig, contract genesys.ActionContract, scope map[string]map[string]any) genesys.ActionTest {
+func run(outbound *http.Client, config genesys.ActionConfig, contract genesys.ActionContract, scope map[string]map[string]any) genesys.ActionTest {
 	var t genesys.ActionTest
 	step := func(name string, fn func() (any, error)) bool {
 		result, err := fn()
@@ -139,7 +139,7 @@ func (s *Server) run(config genesys.ActionConfig, contract genesys.ActionContrac
 			return map[string]string{"requestBody": body}, err
 		}) &&
 		step("Execute request", func() (any, error) {
-			status, got, err := s.callOut(config, body, scope)
+			status, got, err := callOut(outbound, config, body, scope)
 			answer = got
 			return map[string]any{"statusCode": status, "body": string(got)}, err
 		}) &&
@@ -194,7 +194,7 @@ func typeOf(v any) string {
 
 // callOut sends the request of an action, without a Content-Length, as Genesys
 // does.
-func (s *Server) callOut(config genesys.ActionConfig, body string, scope map[string]map[string]any) (int, []byte, error) {
+func callOut(outbound *http.Client, config genesys.ActionConfig, body string, scope map[string]map[string]any) (int, []byte, error) {
 	target, err := render(config.Request.URL, scope)
 	if err != nil {
 		return 0, nil, err
@@ -210,9 +210,8 @@ func (s *Server) callOut(config genesys.ActionConfig, body string, scope map[str
 		}
 		req.Header.Set(name, value)
 	}
-	client := *s.opts.Outbound
-	client.Timeout = time.Duration(config.TimeoutSeconds) * time.Second
-	resp, err := client.Do(req)
+	outbound.Timeout = time.Duration(config.TimeoutSeconds) * time.Second
+	resp, err := outbound.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

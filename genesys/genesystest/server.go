@@ -199,6 +199,13 @@ func Outbound(service string, cidrs ...string) []Range {
 	return ranges
 }
 
+// SetOutbound changes what sends the requests of data actions.
+func (s *Server) SetOutbound(c *http.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opts.Outbound = c
+}
+
 // SetPermissions changes what a client may do.
 func (s *Server) SetPermissions(clientID string, permissions ...string) {
 	s.mu.Lock()
