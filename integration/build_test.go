@@ -22,6 +22,7 @@ var ours = []string{
 	"hookgate.queues.embedded",
 	"hookgate.queues.rabbitmq",
 	"hookgate.stores.embedded",
+	"hookgate.stores.postgres",
 	"hookgate.stores.redis",
 	"http.handlers.fail_fast",
 	"http.handlers.hookgate_health",
@@ -30,6 +31,7 @@ var ours = []string{
 	"http.handlers.webhook_problem",
 	"http.handlers.webhook_publish",
 	"http.handlers.webhook_validate",
+	"http.ip_sources.genesys",
 	"http.ip_sources.genesys_file",
 	"http.matchers.client_ip_source",
 }
