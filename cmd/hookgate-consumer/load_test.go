@@ -28,7 +28,7 @@ func TestAConsumerThatIsEndedUnderLoadLosesNothing(t *testing.T) {
 			d := newDownstream()
 			down := httptest.NewServer(d)
 			t.Cleanup(down.Close)
-			const events = 4000
+			const events = 5000
 			publishing := make(chan struct{})
 			go func() { defer close(publishing); publishAll(t, q, "k", events) }()
 			args := append([]string{"--queue", broker.URL(), "--inbox", "redis://" + redis.Addr, "--forward", down.URL, "--prefix", prefix}, short...)
