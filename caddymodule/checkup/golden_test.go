@@ -12,7 +12,8 @@ import (
 	"github.com/hookgate/hookgate/doctor"
 )
 
-// Each Caddyfile in testdata/ has the table and the JSON of its report beside it.
+// Each Caddyfile in testdata/ has the table and the JSON of its report beside it;
+// those of the repository's own are repository.txt and repository.json.
 func TestReportsAreAsTheyWere(t *testing.T) {
 	// What is found in folders and files differs from machine to machine.
 	t.Setenv("XDG_DATA_HOME", "/nonexistent")
@@ -21,7 +22,7 @@ func TestReportsAreAsTheyWere(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no Caddyfiles: %v", err)
 	}
-	for _, file := range files {
+	for _, file := range append(files, "../../Caddyfile") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			raw, err := os.ReadFile(file)
 			if err != nil {
@@ -44,6 +45,9 @@ func TestReportsAreAsTheyWere(t *testing.T) {
 					t.Fatal(err)
 				}
 				golden := strings.TrimSuffix(file, ".Caddyfile") + ext
+				if file == "../../Caddyfile" {
+					golden = "testdata/repository" + ext
+				}
 				if *update {
 					if err := os.WriteFile(golden, got.Bytes(), 0o600); err != nil {
 						t.Fatal(err)
