@@ -1,10 +1,8 @@
 package integration
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -63,18 +61,18 @@ func genesysCloud(t *testing.T) *genesystest.Server {
 // postFrom sends a body from an address.
 func (s *server) postFrom(addr, body string) answer {
 	s.t.Helper()
-	d := &net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), 0))}
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
-			return d.DialContext(ctx, network, to)
-		},
-	}}
-	a, err := send(client, s.URL(hookPath), strings.NewReader(body))
+	a, err := s.sendFrom(addr, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return a
+}
+
+// sendFrom is postFrom for goroutines of a test's own.
+func (s *server) sendFrom(addr, body string) (answer, error) {
+	client := genesystest.LocalAddress(netip.MustParseAddr(addr), &http.Transport{DisableKeepAlives: true})
+	client.Timeout = 30 * time.Second
+	return send(client, s.URL(hookPath), strings.NewReader(body))
 }
 
 // want holds an answer against status and code.
@@ -281,4 +279,40 @@ func TestAConfigWithGenesysIsValidatedOffline(t *testing.T) {
 	if _, errs, code := edge.Command(t, program, "validate", "--config", file, "--adapter", "caddyfile"); code == 0 || !strings.Contains(errs, "need the global option hookgate to have: genesys <region>") {
 		t.Errorf("%d %s", code, errs)
 	}
+}
+
+func TestAReloadThatChangesHowGenesysIsAskedTurnsNobodyAway(t *testing.T) {
+	cloud := genesysCloud(t)
+	caddyfile := func(n int) string {
+		return genesysSite(cloud, "", fmt.Sprintf("%dh", 1+n), "allow genesys data-actions")
+	}
+	s := start(t, caddyfile(0))
+	s.ready()
+	cloud.Close() // what is known is in the storage
+	stop, done := make(chan struct{}), make(chan []string)
+	go func() {
+		var bad []string
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				done <- bad
+				return
+			default:
+			}
+			// A connection may be reset while the sockets change: docs/operations.md.
+			if a, err := s.sendFrom("127.0.0.2", payload(fmt.Sprint("reload-", n))); err == nil && a.status != 202 {
+				bad = append(bad, a.raw)
+			}
+		}
+	}()
+	for n := range 8 {
+		if err := s.Reload(caddyfile(n + 1)); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	if bad := <-done; len(bad) > 0 {
+		t.Errorf("%d were turned away: %s", len(bad), bad[0])
+	}
+	s.postFrom("127.0.0.1", payload("r-foreign")).want(t, 403, "forbidden")
 }

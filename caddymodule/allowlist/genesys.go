@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 
@@ -40,6 +41,7 @@ type GenesysSource struct {
 	// refused: for the first days of a list. Default: false.
 	Observe bool `json:"observe,omitempty"`
 
+	ranges  *app.Ranges
 	view    *live.View
 	senders *senders
 	logger  *zap.Logger
@@ -70,7 +72,7 @@ func (g *GenesysSource) Provision(ctx caddy.Context) error {
 	if err := telemetry.Register(ctx, g.senders); err != nil {
 		return err
 	}
-	g.view = ranges.View(g.Services...)
+	g.ranges, g.view = ranges, ranges.View(g.Services...)
 	if g.Observe {
 		g.logger.Warn("addresses outside the Genesys ranges are let in, and counted: observe", zap.Strings("services", g.Services))
 	}
@@ -82,6 +84,13 @@ func (g *GenesysSource) GetIPRanges(*http.Request) []netip.Prefix { return g.vie
 
 // Contains reports whether an unmapped address without a zone is in the list.
 func (g *GenesysSource) Contains(addr netip.Addr) bool { return g.view.Contains(addr) }
+
+// Await waits until there is a list, or the config has started without one.
+func (g *GenesysSource) Await(ctx context.Context) {
+	if g.view.Ready() != nil {
+		g.ranges.Await(ctx)
+	}
+}
 
 // Ready returns why there is no list.
 func (g *GenesysSource) Ready() error { return g.view.Ready() }
@@ -132,4 +141,7 @@ var (
 	_ caddyhttp.IPRangeSource = (*GenesysSource)(nil)
 	_ caddyfile.Unmarshaler   = (*GenesysSource)(nil)
 	_ outsider                = (*GenesysSource)(nil)
+	_ awaiter                 = (*GenesysSource)(nil)
+	_ readier                 = (*GenesysSource)(nil)
+	_ container               = (*GenesysSource)(nil)
 )

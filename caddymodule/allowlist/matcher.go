@@ -4,6 +4,7 @@
 package allowlist
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +55,10 @@ func (*MatchClientIPSource) CaddyModule() caddy.ModuleInfo {
 
 // readier is what a source may offer beside: an error while it has no list.
 type readier interface{ Ready() error }
+
+// awaiter is what a source may offer beside: it waits for a list that is about
+// to come.
+type awaiter interface{ Await(context.Context) }
 
 // outsider is what a source may offer beside: it is told of an address that no
 // source has, and may let it in.
@@ -112,6 +117,9 @@ func (m *MatchClientIPSource) MatchWithError(r *http.Request) (bool, error) {
 	}
 	var unready error
 	for _, source := range m.sources {
+		if s, ok := source.(awaiter); ok {
+			s.Await(r.Context())
+		}
 		if s, ok := source.(readier); ok {
 			if err := s.Ready(); err != nil {
 				unready = err

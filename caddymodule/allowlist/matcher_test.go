@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -218,5 +219,19 @@ func TestASourceHearsOfStrangersAndMayLetThemIn(t *testing.T) {
 				t.Errorf("got %t, %v, told %v", got, err, s.told)
 			}
 		})
+	}
+}
+
+// late is an IP source whose list comes while it is waited for.
+type late struct{ *source }
+
+func (s *late) Await(context.Context) { s.err = nil }
+
+func TestAListThatIsAboutToComeIsWaitedFor(t *testing.T) {
+	s := &late{of("192.0.2.0/24")}
+	s.err = errors.New("not yet")
+	m := &MatchClientIPSource{sources: []caddyhttp.IPRangeSource{s}}
+	if got, err := m.MatchWithError(requestFrom(t, "192.0.2.1")); !got || err != nil {
+		t.Errorf("got %t, %v", got, err)
 	}
 }

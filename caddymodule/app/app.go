@@ -128,6 +128,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if a.runtime.ranges, err = a.Genesys.openRanges(ctx, env); err != nil {
 			return err
 		}
+		a.runtime.ranges.started = a.runtime.started
 		a.runtime.handles = append(a.runtime.handles, a.runtime.ranges)
 	}
 	if a.Consumer != nil {

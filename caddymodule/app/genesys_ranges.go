@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type Ranges struct {
 	keeper *live.Keeper
 	digest [sha256.Size]byte
 	user   *live.User
+
+	started <-chan struct{} // closed when the config has started
 
 	mu    sync.Mutex
 	views []*live.View // those that the config uses
@@ -51,6 +54,15 @@ func (g *Genesys) openRanges(ctx caddy.Context, env Env) (*Ranges, error) {
 		})
 	}}
 	return r, nil
+}
+
+// Await waits until the config has started. Caddy starts apps in no order:
+// requests may come before the list has been read from the storage.
+func (r *Ranges) Await(ctx context.Context) {
+	select {
+	case <-r.started:
+	case <-ctx.Done():
+	}
 }
 
 // View returns the addresses of some services; none for all.

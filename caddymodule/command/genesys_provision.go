@@ -203,7 +203,9 @@ func printSteps(w io.Writer, r *provision.Report, asJSON bool) error {
 	if asJSON {
 		return printValue(w, r)
 	}
-	if len(r.Steps) > 0 {
+	if len(r.Steps) == 0 {
+		fmt.Fprintln(w, "there is nothing")
+	} else {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "STATE\tKIND\tNAME\tID\tDETAILS")
 		for _, s := range r.Steps {

@@ -194,8 +194,11 @@ func (k *Keeper) report(err error) {
 		k.warned = time.Now()
 	}
 	k.mu.Unlock()
-	if err != nil {
-		k.opts.Logger.Warn("the addresses of Genesys could not be fetched: what is known stays", zap.Bool("known", known), zap.Error(err))
+	switch {
+	case err != nil && known:
+		k.opts.Logger.Warn("the addresses of Genesys could not be fetched: what is known stays", zap.Error(err))
+	case err != nil:
+		k.opts.Logger.Warn("the addresses of Genesys could not be fetched, and none are known: nobody is let in", zap.Error(err))
 	}
 	if old {
 		k.opts.Logger.Warn("the list of Genesys addresses is older than seven days: Genesys may send from others by now", zap.Duration("age", age.Round(time.Hour)))

@@ -213,6 +213,25 @@ func TestAnotherInputIsAnotherAction(t *testing.T) {
 	}
 }
 
+func TestAnInputIsComparedByItsMembers(t *testing.T) {
+	of := func(schema string) *genesys.ActionContract {
+		return &genesys.ActionContract{Input: genesys.InputContract{Schema: json.RawMessage(schema)}}
+	}
+	ours := of(`{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","required":["a","b"],"properties":{"a":{"type":"string"},"b":{"type":"number"},"c":{"type":"string"}}}`)
+	for shown, want := range map[string]bool{
+		`{"title":"x","type":"object","required":["b","a"],"properties":{"c":{"type":"string","title":""},"b":{"type":"number"},"a":{"type":"string"}}}`: true,
+		``: true, // not shown
+		`{"required":["a"],"properties":{"a":{"type":"string"},"b":{"type":"number"},"c":{"type":"string"}}}`:                           false,
+		`{"required":["a","b"],"properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{"type":"string"}}}`:                       false,
+		`{"required":["a","b"],"properties":{"a":{"type":"string"},"b":{"type":"number"}}}`:                                             false,
+		`{"required":["a","b"],"properties":{"a":{"type":"string"},"b":{"type":"number"},"c":{"type":"string"},"d":{"type":"string"}}}`: false,
+	} {
+		if got := sameContract(of(shown), ours); got != want {
+			t.Errorf("%s: got %t", shown, got)
+		}
+	}
+}
+
 func TestAVersionThatOthersChangedIsReadAgain(t *testing.T) {
 	c := newCloud(t)
 	c.Misbehave(http.MethodPut, "/api/v2/integrations/*", 2, genesystest.Conflict())
