@@ -44,7 +44,9 @@ func numbered[T any](ctx context.Context, a API, path string, query url.Values) 
 			return nil, err
 		}
 		all = append(all, p.Entities...)
-		if n >= p.PageCount || len(p.Entities) == 0 {
+		// Not every listing says how many pages there are.
+		last := p.PageCount > 0 && n >= p.PageCount || p.PageCount == 0 && len(p.Entities) < pageSize
+		if last || len(p.Entities) == 0 {
 			return all, nil
 		}
 	}

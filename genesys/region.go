@@ -75,7 +75,7 @@ func ParseURLs(api, login string) (Environment, error) {
 	if login == "" {
 		host, ok := strings.CutPrefix(a.Host, "api.")
 		if !ok {
-			return Environment{}, fmt.Errorf("the URL of the login is missing: it follows from the API's only where that begins with %s://api.", a.Scheme)
+			return Environment{}, fmt.Errorf("the URL of the login is missing: it follows from the API's only where that is one such as %s://api.example.com", a.Scheme)
 		}
 		login = a.Scheme + "://login." + host
 	}

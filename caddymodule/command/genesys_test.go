@@ -221,3 +221,14 @@ func TestGenesysTakesNoSecretOnTheCommandLineAndAsksForWhatIsMissing(t *testing.
 		t.Errorf("%d calls were made", n)
 	}
 }
+
+func TestTheHelpOfEachGenesysCommandHasItsPermissions(t *testing.T) {
+	r := newGenesysRig(t, genesystest.Roleless)
+	for _, j := range jobs {
+		help := r.runBare(append(strings.Fields(string(j)), "--help")...)
+		help.check(t, 0, provision.Permissions(j)...)
+		if len(provision.Permissions(j)) == 0 {
+			help.check(t, 0, "a client without a role will do")
+		}
+	}
+}
