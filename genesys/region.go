@@ -1,6 +1,7 @@
 package genesys
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -75,7 +76,7 @@ func ParseURLs(api, login string) (Environment, error) {
 	if login == "" {
 		host, ok := strings.CutPrefix(a.Host, "api.")
 		if !ok {
-			return Environment{}, fmt.Errorf("the URL of the login is missing: it follows from the API's only where that is one such as %s://api.example.com", a.Scheme)
+			return Environment{}, errors.New("the URL of the login is missing: it follows from the API's only for a host such as api.example.com")
 		}
 		login = a.Scheme + "://login." + host
 	}

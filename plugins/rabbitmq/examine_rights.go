@@ -19,7 +19,7 @@ func (x *examiner) publishing(ctx context.Context, c *amqp.Connection) {
 	blocked := c.NotifyBlocked(make(chan amqp.Blocking, 4))
 	var refused []string
 	for _, exchange := range x.publishes() {
-		err, alarm := tryPublish(ctx, c, blocked, exchange)
+		alarm, err := tryPublish(ctx, c, blocked, exchange)
 		switch {
 		case alarm != "":
 			n.Fail("rabbitmq.alarm", "it takes no messages now: "+alarm, "give it memory or disk: hooks answer 503 until the alarm ends")
@@ -60,10 +60,10 @@ func (x *examiner) publishes() (all []string) {
 // tryPublish publishes in a transaction and rolls it back: rights are checked when
 // the message comes, and nothing goes to a queue before a commit. A server with an
 // alarm does not read on, and says so.
-func tryPublish(ctx context.Context, c *amqp.Connection, blocked <-chan amqp.Blocking, exchange string) (_ error, alarm string) {
+func tryPublish(ctx context.Context, c *amqp.Connection, blocked <-chan amqp.Blocking, exchange string) (alarm string, _ error) {
 	ch, err := c.Channel()
 	if err != nil {
-		return err, ""
+		return "", err
 	}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	done := make(chan error, 1)
@@ -85,7 +85,7 @@ func tryPublish(ctx context.Context, c *amqp.Connection, blocked <-chan amqp.Blo
 				blocked = nil
 			}
 			if b.Active {
-				return nil, b.Reason
+				return b.Reason, nil
 			}
 		case err := <-done:
 			if errors.Is(err, amqp.ErrClosed) { // the server was quicker than the next request
@@ -97,7 +97,7 @@ func tryPublish(ctx context.Context, c *amqp.Connection, blocked <-chan amqp.Blo
 				err = ctx.Err()
 			}
 			_ = ch.Close()
-			return err, ""
+			return "", err
 		}
 	}
 }
