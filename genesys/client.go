@@ -85,8 +85,8 @@ func (c *Client) Hide(secrets ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range secrets {
-		if s != "" && !slices.Contains(c.hide, s) {
-			c.hide = append(c.hide, s)
+		if s != "" {
+			c.hide = append(slices.DeleteFunc(c.hide, func(other string) bool { return other == s }), s)
 		}
 	}
 	if n := len(c.hide); n > maxHidden { // tokens come and go

@@ -110,6 +110,26 @@ func TestTheWholeWayFromGenesysIntoTheQueue(t *testing.T) {
 	if len(events) != 2 || body["campaignName"] != `Q4 "retention"` || agent != nil || !there {
 		t.Errorf("the queue has %v", body)
 	}
+
+	// What a data action made by hand sends, drifts: it is repaired and reported.
+	drifted := strings.Replace(payload("drifted-1"), `"callDurationSeconds":142`, `"callDurationSeconds":"142"`, 1)
+	post := func(addr string) answer {
+		a, err := send(from(addr), hook, strings.NewReader(drifted), "X-Edge-Token", "edge-token-0123456789")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	post("127.0.0.1").want(t, 403, "forbidden")
+	post("127.0.0.2").want(t, 202, "accepted")
+	events = s.events("ready")
+	if last := events[len(events)-1]; !strings.Contains(string(last.Body), `"callDurationSeconds":142,`) {
+		t.Errorf("the queue has %s", last.Body)
+	}
+	out, stderr, code := command(t, "contract", "drift", "--address", s.Admin)
+	if code != 0 || !strings.Contains(out, "/callDurationSeconds") {
+		t.Errorf("the drift is not reported: %d\n%s%s", code, out, stderr)
+	}
 	run(0, "remove", "--yes")
 	if o := cloud.Org(); len(o.Integrations)+len(o.Credentials)+len(o.Actions) != 0 {
 		t.Errorf("left is %+v", o)

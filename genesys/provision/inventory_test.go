@@ -128,6 +128,28 @@ func TestARemovalThatBrokeOffIsCompletedByTheNext(t *testing.T) {
 	}
 }
 
+func TestARemovalMayBreakOffAnywhere(t *testing.T) {
+	for n := 1; ; n++ {
+		for _, after := range []bool{false, true} {
+			c := filled(t)
+			_, err := provisioner(&killer{Sender: c.client, n: n, after: after}).Remove(t.Context(), "Hookgate", all)
+			if err == nil { // there are not that many calls
+				if n < 8 {
+					t.Errorf("it took %d calls", n-1)
+				}
+				return
+			}
+			if _, err := c.provisioner().Remove(t.Context(), "Hookgate", all); err != nil {
+				t.Fatalf("call %d: %v", n, err)
+			}
+			o := c.Org()
+			if len(o.Integrations) != 2 || len(o.Actions) != 2 || len(o.Credentials) != 2 || len(o.Messagings) != 2 {
+				t.Errorf("killed at call %d (carried out: %t): left is %+v", n, after, o)
+			}
+		}
+	}
+}
+
 func TestANameIsOursByItsBeginning(t *testing.T) {
 	for own, want := range map[string]string{"": "Hookgate", "staging": "Hookgate staging", "eu 2": "Hookgate eu 2"} {
 		if got, err := Name(own); err != nil || got != want || !ours(got) {
