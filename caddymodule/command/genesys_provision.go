@@ -67,7 +67,8 @@ Genesys does not say what it has.
 What an action takes as its input cannot be changed in Genesys. Where the contract
 has changed, give the action another name with --action, or --replace it.
 
-` + permissionHelp(provision.JobDataAction),
+` + permissionHelp(provision.JobDataAction) + `
+and, for --replace, integrations:action:delete.`,
 		Example: `  hookgate genesys provision data-action https://hooks.example.com/webhooks/genesys/pe-action-map \
     --region eu-central-1 --secret-file /run/secrets/edge_token`,
 		Args: cobra.ExactArgs(1),
