@@ -60,7 +60,7 @@ type Core struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Do
-	doubts  sync.WaitGroup // waiters
+	doubts  sync.WaitGroup // waiters, and releases
 	stop    chan struct{}  // closed when waiters must end
 }
 
@@ -137,7 +137,7 @@ func (c *Core) Do(ctx context.Context, claim hook.Claim, work func(context.Conte
 	}
 	if age := time.Since(claimed); age > claim.Lease/2 {
 		// By the time the work is done the claim may be another's.
-		c.release(claim)
+		c.release(ctx, claim)
 		return 0, hook.Fingerprint{}, &hook.Error{Code: hook.CodeStoreUnavailable, Err: fmt.Errorf("the store took %s to answer", age.Round(time.Millisecond))}
 	}
 	stopRenewing := func() {}
@@ -160,11 +160,11 @@ func (c *Core) Do(ctx context.Context, claim hook.Claim, work func(context.Conte
 	}
 	finished = true
 	stopRenewing()
-	return c.settle(claim, err)
+	return c.settle(ctx, claim, err)
 }
 
 // settle does with the claim what the outcome of the work asks for.
-func (c *Core) settle(claim hook.Claim, err error) (hook.State, hook.Fingerprint, error) {
+func (c *Core) settle(ctx context.Context, claim hook.Claim, err error) (hook.State, hook.Fingerprint, error) {
 	if err == nil {
 		c.commits.add(claim)
 		return hook.Ours, claim.Fingerprint, nil
@@ -173,7 +173,7 @@ func (c *Core) settle(claim hook.Claim, err error) (hook.State, hook.Fingerprint
 		c.watch(claim, doubt)
 		return 0, hook.Fingerprint{}, inDoubt(claim, err)
 	}
-	c.release(claim)
+	c.release(ctx, claim)
 	return 0, hook.Fingerprint{}, err
 }
 
@@ -231,8 +231,19 @@ func storeError(ctx context.Context, err error) error {
 	return &hook.Error{Code: hook.CodeStoreUnavailable, Err: err}
 }
 
-// release frees a claim. That it fails is no matter: the lease runs out.
-func (c *Core) release(claim hook.Claim) {
+// release frees a claim. Who asks for the key next should find it free, but no
+// answer is late for that: when ctx ends, it goes on without the caller.
+func (c *Core) release(ctx context.Context, claim hook.Claim) {
+	done := make(chan struct{})
+	c.doubts.Go(func() { defer close(done); c.free(claim) })
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// free frees a claim. That it fails is no matter: the lease runs out.
+func (c *Core) free(claim hook.Claim) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
 	if err := c.store.Release(ctx, claim); err != nil {

@@ -28,7 +28,7 @@ func (c *Core) watch(claim hook.Claim, doubt *hook.InDoubt) {
 				c.decide(claim, fate, known)
 				return
 			case <-renew.C:
-				held = held && c.renew(claim)
+				held = held && c.renew(context.Background(), claim)
 			case <-giveUp.C:
 				// A late confirmation still counts; the lease runs out.
 				held = false
@@ -51,14 +51,14 @@ func (c *Core) decide(claim hook.Claim, fate error, known bool) {
 	case fate == nil:
 		c.commits.add(claim)
 	default:
-		c.release(claim)
+		c.free(claim)
 	}
 }
 
 // renew starts the lease of a claim anew. It reports false once the claim is
 // another's; a store that cannot be asked is asked again.
-func (c *Core) renew(claim hook.Claim) (held bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+func (c *Core) renew(ctx context.Context, claim hook.Claim) (held bool) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	held, err := c.store.Renew(ctx, claim)
 	if err != nil {
@@ -68,24 +68,25 @@ func (c *Core) renew(claim hook.Claim) (held bool) {
 	return held
 }
 
-// renewWhile renews a claim until the returned function is called, which waits
-// for a renewal that is on its way.
+// renewWhile renews a claim until the returned function is called. A renewal
+// that is on its way then is given up: the answer waits for it.
 func (c *Core) renewWhile(claim hook.Claim) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		ticker := time.NewTicker(claim.Lease / 3)
 		defer ticker.Stop()
 		for {
 			select {
-			case <-quit:
+			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				if !c.renew(claim) {
+				if !c.renew(ctx, claim) {
 					return
 				}
 			}
 		}
 	}()
-	return func() { close(quit); <-done }
+	return func() { cancel(); <-done }
 }
