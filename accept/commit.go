@@ -19,7 +19,8 @@ type committer struct {
 	batch  int
 
 	mu      sync.Mutex
-	pending []hook.Claim
+	pending []hook.Claim // the oldest first
+	dropped int          // of pending, since it was last told
 	closed  bool
 	wake    chan struct{} // has room for one
 	done    chan struct{} // closed when run has ended
@@ -33,6 +34,9 @@ const (
 	firstPause     = 50 * time.Millisecond
 )
 
+// pendingMost is how many commits may wait: with the keys some 15 MB.
+const pendingMost = 1 << 16
+
 func newCommitter(store hook.Store, logger *zap.Logger, batch int) *committer {
 	c := &committer{store: store, logger: logger, batch: batch, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go c.run()
@@ -40,11 +44,17 @@ func newCommitter(store hook.Store, logger *zap.Logger, batch int) *committer {
 }
 
 // add queues a claim. It never blocks: the number of claims is that of the
-// requests which were answered while one batch was written.
+// requests which were answered while one batch was written. Where the store is
+// down and events are published all the same it would grow as long as that
+// lasts, so the oldest are given up.
 func (c *committer) add(claim hook.Claim) {
 	c.mu.Lock()
 	closed := c.closed
 	if !closed {
+		if n := len(c.pending) - pendingMost + 1; n > 0 {
+			c.pending = c.pending[n:]
+			c.dropped += n
+		}
 		c.pending = append(c.pending, claim)
 	}
 	c.mu.Unlock()
@@ -109,12 +119,21 @@ func (c *committer) write(claims []hook.Claim) {
 			return
 		}
 		if attempt == commitAttempts {
-			c.logger.Warn("commits failed: their events may be taken once more", zap.Int("count", len(claims)), zap.Error(err))
+			c.logger.Warn("commits failed: their events may be taken once more",
+				zap.Int("count", len(claims)+c.givenUp()), zap.Error(err))
 			return
 		}
 		time.Sleep(pause)
 		pause *= 2
 	}
+}
+
+// givenUp returns how many commits were dropped since it was last asked.
+func (c *committer) givenUp() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, c.dropped = c.dropped, 0
+	return n
 }
 
 // close writes what is queued, and ends the goroutine.

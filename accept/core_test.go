@@ -295,6 +295,31 @@ func TestACommitThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestCommitsThatWaitForAStoreAreBounded(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.store.setError(errors.New("refused"))
+		claims := make([]hook.Claim, pendingMost+1000)
+		for i := range claims {
+			claims[i] = newClaim(fmt.Sprint(i))
+			r.core.commits.add(claims[i])
+		}
+		r.core.commits.mu.Lock()
+		if n := len(r.core.commits.pending); n > pendingMost {
+			t.Errorf("%d commits wait", n)
+		}
+		r.core.commits.mu.Unlock()
+		r.store.setError(nil)
+		if err := r.core.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range map[int]bool{500: false, len(claims) - 1: true} { // the first may be in a batch already
+			if got := r.store.keys[claims[i].Key].committed; got != want {
+				t.Errorf("claim %d: committed is %t", i, got)
+			}
+		}
+	})
+}
+
 func TestAGateParksConflictsUnderAKeyOfTheirOwn(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		ctx := context.Background()
