@@ -253,9 +253,22 @@ func TestAStoreThatCannotBeAskedIsSaid(t *testing.T) {
 		if ev := r.queue.published[0]; ev.Header[hook.HeaderUnverified] != "true" {
 			t.Errorf("the event is not marked: %v", ev.Header)
 		}
+		park := func(p Policy) (Result, error) {
+			return r.gate.Park(context.Background(), newEvent("b", 1), hook.Fault{Kind: hook.KindInvalid}, p)
+		}
+		_, err = park(Policy{})
+		wantCode(t, err, hook.CodeStoreUnavailable)
+		if res, err := park(Policy{OnStoreFailure: Publish}); err != nil || res.Outcome != hook.OutcomeParked {
+			t.Error("what is for a person is lost:", res, err)
+		} else if ev := r.queue.parked[0]; ev.Header[hook.HeaderUnverified] != "true" {
+			t.Errorf("the letter is not marked: %v", ev.Header)
+		}
 		r.store.setError(nil)
 		time.Sleep(time.Second) // the commit is tried again
 		if res, err := r.gate.Accept(context.Background(), newEvent("a", 1), Policy{}); res.Outcome != hook.OutcomeDuplicate {
+			t.Error(res, err)
+		}
+		if res, err := park(Policy{}); res.Outcome != hook.OutcomeDuplicate {
 			t.Error(res, err)
 		}
 	})

@@ -38,7 +38,8 @@ type Policy struct {
 	// OnConflict is Park or Reject. Default: Reject.
 	OnConflict Action
 
-	// OnStoreFailure is Publish or Reject. Default: Reject.
+	// OnStoreFailure is Publish or Reject, also for what is parked. Default:
+	// Reject.
 	OnStoreFailure Action
 }
 
@@ -74,8 +75,6 @@ func NewGate(opts GateOptions) (*Gate, error) {
 func (g *Gate) Accept(ctx context.Context, ev *hook.Event, p Policy) (Result, error) {
 	res, fp, err := g.take(ctx, ev, nil, hook.EventKey(ev.Hook, ev.ID), p)
 	switch {
-	case err != nil && p.OnStoreFailure == Publish && g.accepter == nil && errors.Is(err, hook.ErrStoreUnavailable):
-		return g.publishUnverified(ctx, ev, p)
 	case err != nil || res.Outcome != hook.OutcomeDuplicate || fp == ev.Fingerprint:
 		return res, err
 	case p.OnConflict != Park:
@@ -140,6 +139,10 @@ func (g *Gate) take(ctx context.Context, ev *hook.Event, park *hook.Fault, key s
 			res.Claim = time.Since(begin)
 		}
 		err = queueError(err)
+		if p.OnStoreFailure == Publish && errors.Is(err, hook.ErrStoreUnavailable) {
+			state = hook.Ours
+			err = g.sendUnverified(ctx, claim, ev, park, &res)
+		}
 	}
 	if err != nil {
 		return res, fp, err
@@ -187,22 +190,20 @@ func (g *Gate) send(ctx context.Context, ev *hook.Event, park *hook.Fault, res *
 	return err
 }
 
-// publishUnverified publishes an event that nobody could claim, and says so in
-// it. A copy is the consumer's to drop.
-func (g *Gate) publishUnverified(ctx context.Context, ev *hook.Event, p Policy) (Result, error) {
+// sendUnverified sends an event that nobody could claim, and says so in it. A
+// copy is the consumer's to drop, or a second letter under the same ID.
+func (g *Gate) sendUnverified(ctx context.Context, claim hook.Claim, ev *hook.Event, park *hook.Fault, res *Result) error {
 	marked := *ev
 	marked.Header = maps.Clone(ev.Header)
 	if marked.Header == nil {
 		marked.Header = map[string]string{}
 	}
 	marked.Header[hook.HeaderUnverified] = "true"
-	res, err := g.Publish(ctx, &marked)
+	err := g.send(ctx, &marked, park, res)
 	if err == nil {
-		claim := hook.Claim{Key: hook.EventKey(ev.Hook, ev.ID), Fingerprint: ev.Fingerprint, Lease: p.Lease, TTL: p.TTL}
-		setDefault(&claim.TTL, 48*time.Hour)
 		g.core.commits.add(claim)
 	}
-	return res, err
+	return queueError(err)
 }
 
 // queueError gives the errors of a queue their code, and when to come back.

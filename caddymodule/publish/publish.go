@@ -64,7 +64,7 @@ type Handler struct {
 	OnConflict string `json:"on_conflict,omitempty"`
 
 	// What happens while the store cannot be asked: publish, unverified, or
-	// reject. Default: reject.
+	// reject. It goes for what is kept for a person too. Default: reject.
 	OnStoreFailure string `json:"on_store_failure,omitempty"`
 
 	// The status for an event accepted or parked now: 200, 201 or 202.
