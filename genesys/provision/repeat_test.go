@@ -207,3 +207,14 @@ func TestWhatGenesysDoesNotKnowYetIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAClearRefusalIsNotRepeated(t *testing.T) {
+	c := newCloud(t)
+	c.Misbehave(http.MethodPost, "/api/v2/integrations", -1, genesystest.MissingPermission("integrations:integration:add"))
+	if _, err := c.provisioner().DataAction(t.Context(), c.dataAction(t)); err == nil {
+		t.Error("it was made")
+	}
+	if n := len(c.Calls(http.MethodPost, "/api/v2/integrations")); n != 1 {
+		t.Errorf("it was asked for %d times", n)
+	}
+}
