@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/integration/servers"
 )
@@ -384,10 +386,18 @@ func TestAConnectionThatBreaksBeforeTheConfirmationLeavesItInDoubt(t *testing.T)
 func TestAServerThatIsNotThereAtTheStartIsFoundLater(t *testing.T) {
 	proxy := servers.NewProxy(t, broker(t).Addr)
 	proxy.Refuse()
-	q := begin(t, proxy.Addr)
+	option, logs := logged()
+	q := begin(t, proxy.Addr, option)
 	atOnce(t, q)
+	warned := func() int { return logs.FilterLevelExact(zap.WarnLevel).FilterMessage("RabbitMQ cannot be used").Len() }
+	eventually(t, "it says that the server is not there", func() bool { return warned() > 0 })
+	failures := q.Stats().Failures
+	eventually(t, "it has tried again", func() bool { return q.Stats().Failures > failures+1 })
 	proxy.Resume()
 	mustPublish(t, q, sample("evt_1"))
+	if n := warned(); n != 1 {
+		t.Errorf("it was said %d times", n)
+	}
 }
 
 func TestAnotherServerIsTakenWhereOneIsDown(t *testing.T) {

@@ -42,7 +42,7 @@ func (l *link) run(ctx context.Context) {
 		l.queue.logger.Debug("no connection to RabbitMQ", zap.String("server", s.Addr), zap.Error(err))
 		err = fmt.Errorf("rabbitmq: %w", &addressless{err})
 		l.reason.Store(&err)
-		l.queue.changed()
+		l.queue.tell(err)
 		l.queue.stats.failures.Add(1)
 		if !pause(ctx, backoff(attempt)) {
 			return

@@ -32,6 +32,7 @@ type Queue struct {
 	mu        sync.Mutex // guards what follows, changes of the phase, and those of lanes
 	stop      context.CancelFunc
 	wasReady  bool
+	begun     bool           // something was logged about that
 	work      sync.WaitGroup // the links
 	followers sync.WaitGroup // waits for late confirmations
 	sweeping  sync.Mutex     // there is one sweep at a time
@@ -140,17 +141,25 @@ func (q *Queue) remove(ln *lane) {
 }
 
 // changed logs when the queue becomes usable, and when it is not any more.
-func (q *Queue) changed() {
+func (q *Queue) changed() { q.tell(nil) }
+
+// tell is changed, with why there is no connection. A server that was not there
+// from the beginning is told of too.
+func (q *Queue) tell(reason error) {
 	err := q.Ready()
 	q.mu.Lock()
-	before := q.wasReady
+	news := q.wasReady != (err == nil) || !q.begun && reason != nil
 	q.wasReady = err == nil
+	q.begun = q.begun || news
 	q.mu.Unlock()
 	switch {
-	case q.started() != nil || before == (err == nil):
+	case q.started() != nil || !news:
 	case err == nil:
 		q.logger.Info("RabbitMQ can be used")
 	default:
+		if reason != nil {
+			err = reason
+		}
 		q.logger.Warn("RabbitMQ cannot be used", zap.Error(err), zap.Strings("addresses", q.addresses()))
 	}
 }
