@@ -95,6 +95,10 @@ func (rt *Runtime) start() error {
 	rt.linger = lingerFor(rt.handover.servers)
 	rt.handover.onRunning(rt.running)
 	close(rt.started)
+	if reasons := rt.Unready(); len(reasons) > 0 {
+		rt.logger.Warn("started, and not all of it can be used yet: it is tried again", zap.Strings("unready", reasons), zap.String("data_dir", rt.dataDir))
+		return nil
+	}
 	rt.logger.Info("ready to take events", zap.String("data_dir", rt.dataDir))
 	return nil
 }

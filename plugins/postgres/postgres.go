@@ -46,8 +46,9 @@ func New(opts Options) (*Handler, error) {
 		recall:   "select fingerprint from " + inbox + " where key = $1",
 		insert: "insert into " + table + " (event_id, hook, received_at, body, fingerprint, replay, attempt)" +
 			" values ($1, $2, $3, $4, $5, $6, $7)",
-		forget: "delete from " + inbox + " where processed_at < $1 and key in" +
-			" (select key from " + inbox + " where processed_at < $1 order by processed_at limit $2)",
+		// By the server's clock: a consumer's that is wrong would forget too much.
+		forget: "delete from " + inbox + " where processed_at < now() - $1 * interval '1 second' and key in" +
+			" (select key from " + inbox + " where processed_at < now() - $1 * interval '1 second' order by processed_at limit $2)",
 	}, nil
 }
 
@@ -190,19 +191,19 @@ func (h *Handler) tidy(ctx context.Context, pool *pgxpool.Pool) {
 			return
 		case <-wait.C:
 		}
-		if err := h.expire(ctx, pool, time.Now().Add(-inboxTTL)); err != nil && ctx.Err() == nil {
+		if err := h.expire(ctx, pool); err != nil && ctx.Err() == nil {
 			h.opts.Logger.Warn("old records cannot be deleted from the inbox, which grows", zap.Error(err))
 		}
 		wait.Reset(tidyEvery)
 	}
 }
 
-// expire deletes the records from before a time, in small transactions that
-// hold nobody up for long.
-func (h *Handler) expire(ctx context.Context, pool *pgxpool.Pool, before time.Time) error {
+// expire deletes the records that are older than inboxTTL, in small
+// transactions that hold nobody up for long.
+func (h *Handler) expire(ctx context.Context, pool *pgxpool.Pool) error {
 	for {
 		bounded, cancel := context.WithTimeout(ctx, h.opts.Timeout)
-		tag, err := pool.Exec(bounded, h.forget, before, tidyBatch)
+		tag, err := pool.Exec(bounded, h.forget, int64(inboxTTL/time.Second), tidyBatch)
 		if err != nil {
 			err = fault(bounded, err, h.opts.Timeout)
 		}

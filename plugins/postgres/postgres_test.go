@@ -325,16 +325,17 @@ func TestWithoutAnInboxEachCopyIsWritten(t *testing.T) {
 func TestOldRecordsAreDeleted(t *testing.T) {
 	d := newDatabase(t)
 	h := d.open()
-	d.do("insert into hookgate.hookgate_inbox select 'inbox:' || n, decode(repeat('00', 32), 'hex'), now() - interval '31 days' from generate_series(1, 2500) n")
+	d.do("insert into hookgate.hookgate_inbox select 'inbox:' || n, decode(repeat('00', 32), 'hex'), now() - interval '30 days 1 minute' from generate_series(1, 2500) n")
+	d.do("insert into hookgate.hookgate_inbox values ('inbox:young', decode(repeat('00', 32), 'hex'), now() - interval '30 days' + interval '1 minute')")
 	must(t, h, sample("conv-1"), hook.Ours)
 	pool, err := h.connections()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.expire(t.Context(), pool, time.Now().Add(-inboxTTL)); err != nil {
+	if err := h.expire(t.Context(), pool); err != nil {
 		t.Fatal(err)
 	}
-	d.holds(1, 1)
+	d.holds(1, 2)
 	must(t, h, sample("conv-1"), hook.Committed)
 }
 
