@@ -120,7 +120,7 @@ func TestTheHeadersAreAClosedSet(t *testing.T) {
 		ev.Header[name] = "x"
 	}
 	common := []string{
-		"traceparent", "tracestate", "x-hookgate-attempt", "x-hookgate-client-ip", "x-hookgate-fingerprint",
+		"traceparent", "tracestate", "x-hookgate-attempt", "x-hookgate-client-ip", "x-hookgate-drift", "x-hookgate-fingerprint",
 		"x-hookgate-hook", "x-hookgate-received-at", "x-hookgate-replaces", "x-hookgate-replay",
 		"x-hookgate-unverified",
 	}
