@@ -116,9 +116,15 @@ func (s *RedisStore) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// redisStores has the open stores by the digest of their settings: they stay
+// redisStores has the open stores by their settings: they stay
 // open over a reload.
 var redisStores = caddy.NewUsagePool()
+
+// redisKey is the key of redisStores.
+type redisKey struct {
+	digest [sha256.Size]byte
+	inbox  bool
+}
 
 // redisEntry is an entry of redisStores.
 type redisEntry struct{ store *redis.Store }
@@ -132,9 +138,10 @@ func (e redisEntry) Destruct() error {
 
 // OpenStore implements StoreDriver.
 func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
-	v, _, err := redisStores.LoadOrNew(s.digest, func() (caddy.Destructor, error) {
+	key := redisKey{s.digest, env.Inbox}
+	v, _, err := redisStores.LoadOrNew(key, func() (caddy.Destructor, error) {
 		opts := s.opts
-		opts.Logger = env.Logger
+		opts.Logger, opts.Inbox = env.Logger, env.Inbox
 		store, err := redis.New(opts)
 		return redisEntry{store}, err
 	})
@@ -142,7 +149,7 @@ func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
 		return nil, nil, err
 	}
 	store := v.(redisEntry).store
-	h := redisHandle{store, s.digest}
+	h := redisHandle{store, key}
 	if s.fallback == nil {
 		return store, h, nil
 	}
@@ -151,8 +158,8 @@ func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
 
 // redisHandle is one config's hold on a store.
 type redisHandle struct {
-	store  *redis.Store
-	digest [sha256.Size]byte
+	store *redis.Store
+	key   redisKey
 }
 
 // Start implements Handle.
@@ -160,7 +167,7 @@ func (h redisHandle) Start() error { return h.store.Start() }
 
 // Release implements Handle.
 func (h redisHandle) Release() error {
-	_, err := redisStores.Delete(h.digest)
+	_, err := redisStores.Delete(h.key)
 	return err
 }
 

@@ -113,7 +113,7 @@ func openRedis(urls []string, s *settings, log *zap.Logger) (inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := redis.Options{Addrs: ends.Addrs, DB: ends.DB, Timeout: inboxTimeout, PoolSize: 2 * s.concurrency, Logger: log.Named("redis")}
+	o := redis.Options{Addrs: ends.Addrs, DB: ends.DB, Inbox: true, Timeout: inboxTimeout, PoolSize: 2 * s.concurrency, Logger: log.Named("redis")}
 	if len(ends.Addrs) > 1 {
 		o.Mode = redis.ModeCluster
 	}

@@ -28,6 +28,12 @@ const (
 // grant gives a server the user, with a password.
 func grant(t testing.TB, r *servers.Redis) {
 	t.Helper()
+	grantUser(t, r, username)
+}
+
+// grantUser gives a server a user of the file, with the same password.
+func grantUser(t testing.TB, r *servers.Redis, username string) {
+	t.Helper()
 	raw, err := os.ReadFile("../../deploy/redis/users.acl")
 	if err != nil {
 		t.Fatal(err)

@@ -55,6 +55,11 @@ type Options struct {
 	// Prefix is put in front of every key. Default: none.
 	Prefix string
 
+	// Inbox says that all keys are those of a consumer's inbox: its user need
+	// have no rights to others, so that a probe takes one of them. Default: the
+	// keys are those of hooks, and maybe of an inbox too.
+	Inbox bool
+
 	// Timeout bounds every operation in all: the wait for its turn, a new
 	// connection, one retry. Default: 100ms.
 	Timeout time.Duration

@@ -10,8 +10,14 @@ import (
 	"github.com/hookgate/hookgate/hook"
 )
 
-// probeKey is a key that no claim has: the name of a hook begins otherwise.
-const probeKey = "hookgate:.probe"
+// probeKey is a key that no claim has, and that the user may touch: the name of
+// a hook begins otherwise.
+func (s *Store) probeKey() string {
+	if s.opts.Inbox {
+		return "inbox:.probe"
+	}
+	return "hookgate:.probe"
+}
 
 // watcher is what the goroutine of Store.watch knows.
 type watcher struct {
@@ -91,7 +97,7 @@ func (w *watcher) log(err error) {
 // no memory left, or is a replica now.
 func (s *Store) probe() {
 	_ = s.do(context.Background(), func(a *attempt) error {
-		cmd := goredis.NewStatusCmd(a.ctx, "set", s.key(probeKey), "probe", "px", 1000)
+		cmd := goredis.NewStatusCmd(a.ctx, "set", s.key(s.probeKey()), "probe", "px", 1000)
 		a.send([]goredis.Cmder{cmd})
 		return cmd.Err()
 	})
@@ -106,7 +112,7 @@ func (w *watcher) survey() {
 	servers, err := s.infos(ctx)
 	if err == nil {
 		w.note(servers)
-		_, err = s.eval(ctx, releaseScript, hook.Claim{Key: probeKey})
+		_, err = s.eval(ctx, releaseScript, hook.Claim{Key: s.probeKey()})
 	} else {
 		err = failure(err)
 	}

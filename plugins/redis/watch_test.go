@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -171,4 +172,25 @@ func commandCalls(r *servers.Redis, command string) int {
 		}
 	}
 	return n
+}
+
+func TestAnInboxIsProbedWithTheRightsOfAConsumer(t *testing.T) {
+	r := server(t)
+	const consumer = "hookgate-consumer"
+	grantUser(t, r, consumer)
+	with, logs := logged()
+	s := open(t, r.Addr, with, func(o *Options) {
+		o.Inbox = true
+		o.Credentials = func(context.Context) (Credentials, error) { return Credentials{consumer, password}, nil }
+	})
+	probes, surveys := commandCalls(r, "set"), commandCalls(r, "info")
+	eventually(t, "it was probed and surveyed while nobody used it", func() bool {
+		return commandCalls(r, "set") > probes+5 && commandCalls(r, "info") > surveys+5
+	})
+	if err := s.Ready(); err != nil {
+		t.Error(err)
+	}
+	if n := logs.FilterLevelExact(zap.WarnLevel).Len(); n != 0 {
+		t.Error(logs.All())
+	}
 }
