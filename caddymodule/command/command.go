@@ -4,6 +4,7 @@ package command
 
 import (
 	"errors"
+	"fmt"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -18,8 +19,9 @@ The commands of Hookgate, the endpoint for webhooks from Genesys Cloud. Those
 that look into a running process ask its admin API.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			for _, newChild := range children {
-				cmd.AddCommand(runnable(newChild()))
+				cmd.AddCommand(newChild())
 			}
+			runnable(cmd)
 		},
 	})
 }
@@ -55,6 +57,9 @@ func adopt(cmd, ours *cobra.Command) {
 // codes of its own. Wrong usage ends with 2.
 func runnable(cmd *cobra.Command) *cobra.Command {
 	cmd.SetFlagErrorFunc(usageError)
+	if cmd.Args == nil && cmd.Run == nil && cmd.RunE == nil {
+		cmd.Args, cmd.RunE = noSuchChild, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {
@@ -70,6 +75,25 @@ func runnable(cmd *cobra.Command) *cobra.Command {
 		runnable(child)
 	}
 	return cmd
+}
+
+// noSuchChild refuses the arguments of a command that only has others below it:
+// cobra would print its help and end with 0, which a script takes for done.
+func noSuchChild(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s has no command %q: see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+}
+
+// oneArg wants one argument, and says which.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("give %s, and nothing else", what)
+		}
+		return nil
+	}
 }
 
 // usageError is fail for arguments that make no sense.

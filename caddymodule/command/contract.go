@@ -49,7 +49,7 @@ func newContractShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NAME",
 		Short: "Prints a built-in contract, to begin one of your own with",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("the name of a contract, such as pe-action-map"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := contract.Source(args[0])
 			if err != nil {

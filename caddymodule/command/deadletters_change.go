@@ -324,7 +324,7 @@ the new body. It names the letter in its header. The letter is written to a file
 before it is removed; the file holds personal data.`,
 		Example: `  hookgate dead-letters edit 3b1f0c9a5d7e2468 --merge-patch '{"callOutcome":"answered"}'
   hookgate dead-letters edit 3b1f0c9a5d7e2468 --body fixed.json --yes`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("the ID of one letter, as hookgate dead-letters list has it"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter(cmd, ids)
 			if err != nil {

@@ -83,7 +83,12 @@ func newLettersShow(c *lettersConn) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID...",
 		Short: "Shows all that is known of dead letters",
-		Args:  cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("give the ID of a letter, as hookgate dead-letters list has it")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := new(filterFlags).filter(cmd, ids)
 			if err != nil {

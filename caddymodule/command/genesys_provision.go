@@ -71,7 +71,7 @@ has changed, give the action another name with --action, or --replace it.
 and, for --replace, integrations:action:delete.`,
 		Example: `  hookgate genesys provision data-action https://hooks.example.com/webhooks/genesys/pe-action-map \
     --region eu-central-1 --secret-file /run/secrets/edge_token`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("the URL of the hook, such as https://hooks.example.com/webhooks/genesys/pe-action-map"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.register(cmd)
@@ -139,7 +139,7 @@ written each time, and is never printed, though Genesys repeats it.
 ` + permissionHelp(provision.JobOpenMessaging),
 		Example: `  hookgate genesys provision open-messaging https://hooks.example.com/webhooks/genesys/open-messaging \
     --region eu-central-1 --secret-file /run/secrets/om_secret`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("the URL of the hook, such as https://hooks.example.com/webhooks/genesys/open-messaging"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m := provision.OpenMessaging{URL: args[0]}
 			var err error

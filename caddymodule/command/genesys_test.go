@@ -194,7 +194,7 @@ func TestGenesysTakesNoSecretOnTheCommandLineAndAsksForWhatIsMissing(t *testing.
 		"the file is empty":                          {"check", "--region", "eu-west-1", "--client-secret-file", bad},
 		"--cacert: ":                                 {"check", "--region", "eu-west-1", "--cacert", bad},
 		"unknown flag: --client-secret":              {"check", "--client-secret", "hush"},
-		"accepts 1 arg(s), received 0":               {"provision", "data-action"},
+		"give the URL of the hook":                   {"provision", "data-action"},
 		"begins with https://":                       {"provision", "data-action", "http://hooks.example.com", "--region", "eu-west-1"},
 		`"nobody" is not built in`:                   {"provision", "data-action", "https://h.example", "--contract", "nobody"},
 		"which a flow cannot give to a data action":  {"provision", "data-action", "https://h.example", "--contract", "open-messaging"},

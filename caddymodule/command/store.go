@@ -163,6 +163,9 @@ func (f *migrateFlags) places() ([]place, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	if len(places) == 0 && f.dryRun && f.config == "" {
+		return []place{{name: "an empty database"}}, nil
+	}
 	if len(places) == 0 {
 		return nil, usage(errors.New("the config has no store in PostgreSQL: name the database with --dsn"))
 	}

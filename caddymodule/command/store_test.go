@@ -101,6 +101,20 @@ func TestADryRunNeedsNoServer(t *testing.T) {
 	}
 }
 
+func TestADryRunNeedsNoDatabaseInTheCaddyfileOfTheFolder(t *testing.T) {
+	t.Setenv(postgresVariable, "")
+	t.Chdir(filepath.Dir(caddyfileOf(t, "store embedded")))
+	if out, err := runStore("--dry-run"); err != nil || !strings.Contains(out, "-- an empty database\n") || !strings.Contains(out, "hookgate.claims") {
+		t.Error(out, err)
+	}
+	// Whoever names a file means that one.
+	for _, args := range [][]string{{}, {"--config", "Caddyfile", "--dry-run"}} {
+		if out, err := runStore(args...); err == nil || !strings.Contains(err.Error(), "no store in PostgreSQL") {
+			t.Error(args, out, err)
+		}
+	}
+}
+
 func TestAMigrationNeedsToKnowItsDatabase(t *testing.T) {
 	t.Setenv(postgresVariable, "")
 	t.Chdir(t.TempDir())
