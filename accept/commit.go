@@ -20,7 +20,8 @@ type committer struct {
 
 	mu      sync.Mutex
 	pending []hook.Claim // the oldest first
-	dropped int          // of pending, since it was last told
+	dropped int          // given up, and not told yet
+	told    time.Time    // when that was told last
 	closed  bool
 	wake    chan struct{} // has room for one
 	done    chan struct{} // closed when run has ended
@@ -34,8 +35,10 @@ const (
 	firstPause     = 50 * time.Millisecond
 )
 
-// pendingMost is how many commits may wait: with the keys some 15 MB.
-const pendingMost = 1 << 16
+const (
+	pendingMost = 1 << 16          // commits that may wait: with the keys some 15 MB
+	tellEvery   = 10 * time.Second // how often it is told at most that some were given up
+)
 
 func newCommitter(store hook.Store, logger *zap.Logger, batch int) *committer {
 	c := &committer{store: store, logger: logger, batch: batch, wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -119,8 +122,7 @@ func (c *committer) write(claims []hook.Claim) {
 			return
 		}
 		if attempt == commitAttempts {
-			c.logger.Warn("commits failed: their events may be taken once more",
-				zap.Int("count", len(claims)+c.givenUp()), zap.Error(err))
+			c.giveUp(len(claims), err)
 			return
 		}
 		time.Sleep(pause)
@@ -128,12 +130,17 @@ func (c *committer) write(claims []hook.Claim) {
 	}
 }
 
-// givenUp returns how many commits were dropped since it was last asked.
-func (c *committer) givenUp() (n int) {
+// giveUp tells now and then that commits failed: a store that is down fails all
+// of them.
+func (c *committer) giveUp(n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, c.dropped = c.dropped, 0
-	return n
+	c.dropped += n
+	if last := c.closed && len(c.pending) == 0; !last && time.Since(c.told) < tellEvery {
+		return
+	}
+	c.logger.Warn("commits failed: their events may be taken once more", zap.Int("count", c.dropped), zap.Error(err))
+	c.dropped, c.told = 0, time.Now()
 }
 
 // close writes what is queued, and ends the goroutine.

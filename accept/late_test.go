@@ -7,6 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/hookgate/hookgate/hook"
 )
 
@@ -69,6 +72,32 @@ func TestAReleaseThatIsQuickIsThereWhenDoReturns(t *testing.T) {
 		defer r.store.mu.Unlock()
 		if _, held := r.store.keys[claim.Key]; held {
 			t.Error("the claim is still there")
+		}
+	})
+}
+
+func TestCommitsThatFailAreToldOfNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFakeStore()
+		observed, logs := observer.New(zap.WarnLevel)
+		store.setError(errors.New("refused"))
+		core, err := New(Options{Store: store, Logger: zap.New(observed)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 60 { // seconds
+			core.commits.add(newClaim("a"))
+			time.Sleep(time.Second)
+		}
+		if err := core.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		told := int64(0)
+		for _, e := range logs.All() {
+			told += e.ContextMap()["count"].(int64)
+		}
+		if n := logs.Len(); n < 6 || n > 7 || told < 51 || told > 60 {
+			t.Errorf("%d of 60 are told in %d lines", told, n)
 		}
 	})
 }
