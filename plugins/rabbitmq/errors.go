@@ -19,6 +19,7 @@ var (
 	errLost       = errors.New("rabbitmq: the channel was closed before the confirmation")
 	errCancelled  = errors.New("rabbitmq: the server has ended the consumer: its queue was deleted, or has lost its leader")
 	errStuck      = errors.New("rabbitmq: no confirmation has come for too long")
+	errForgotten  = errors.New("rabbitmq: the confirmation of one message has not come for too long")
 	errRefusing   = errors.New("rabbitmq: a queue refuses everything on this channel")
 	errNack       = errors.New("rabbitmq: nack: the queue is full, or its leader has changed")
 )

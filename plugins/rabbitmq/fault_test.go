@@ -261,6 +261,43 @@ func TestAChannelWhoseConfirmationsDoNotComeIsOpenedAnew(t *testing.T) {
 	}
 }
 
+func TestAMessageWhoseConfirmationDoesNotComeEndsItsChannelAlone(t *testing.T) {
+	q := open(t, broker(t).Addr, func(o *Options) { o.forgets = 2 * time.Second })
+	name := q.opts.Prefix + ".stuck"
+	if _, err := client(t).QueueDeclare(name, true, false, false, false, map[string]any{"x-queue-type": "quorum"}); err != nil {
+		t.Fatal(err)
+	}
+	defer q.Expect(name, false)()
+	ev := sample("evt")
+	ev.Queue = name
+	mustPublish(t, q, ev)
+	defer suspend(t, name)()
+	ev.ID = "late"
+	doubt, ok := isInDoubt(timely(t, q, ev))
+	if !ok {
+		t.Fatal("it is not in doubt")
+	}
+	begin := time.Now()
+	for i := 0; ; i++ { // its channel is busy with others, and confirms them
+		mustPublish(t, q, sample(fmt.Sprintf("other-%d", i)))
+		select {
+		case fate, known := <-doubt.Fate:
+			if known {
+				t.Errorf("its fate is known: %v", fate)
+			}
+		default:
+			if time.Since(begin) < 20*time.Second {
+				continue
+			}
+			t.Error("it is awaited for ever")
+		}
+		break
+	}
+	if s := q.Stats(); s.Failures != 0 || s.Outstanding != 0 {
+		t.Errorf("%d connections lost, %d messages awaited", s.Failures, s.Outstanding)
+	}
+}
+
 func TestWhatIsDeletedIsMadeAnew(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, q *Queue){
 		"the exchange": func(t *testing.T, q *Queue) {

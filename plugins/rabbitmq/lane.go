@@ -91,7 +91,7 @@ func (ln *lane) run(ctx context.Context) error {
 			return err
 		case now := <-tick.C:
 			if ln.refuses(now) {
-				ln.link.queue.followers.Go(ln.retire)
+				ln.link.queue.followers.Go(func() { ln.retire(stuckAfter) })
 				return errRefusing
 			}
 			if ln.stuck(now) {
@@ -100,64 +100,13 @@ func (ln *lane) run(ctx context.Context) error {
 				ln.link.queue.followers.Go(func() { _ = ln.ch.Close() })
 				return errStuck
 			}
+			if ln.forgets(now) {
+				ln.link.queue.followers.Go(func() { ln.retire(stallAfter) })
+				return errForgotten
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-// stuck reports whether confirmations are awaited and none has come for so long
-// that none will. A queue that lost its leader may forget what was on its way
-// to it, and whose channel it came from.
-func (ln *lane) stuck(now time.Time) bool {
-	return ln.link.blocked.Load() == nil && ln.tally.stalledFor(stuckAfter, now) > 0
-}
-
-// refuses reports whether a queue has refused all that came on this lane for so
-// long that the reason may be over. RabbitMQ tells a channel once that a quorum
-// queue is full, and 3.10 does not tell it that the policy is gone by which it
-// was.
-func (ln *lane) refuses(now time.Time) bool {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	for _, since := range ln.refused {
-		if now.Sub(since) > refusesAfter {
-			return true
-		}
-	}
-	return false
-}
-
-// tell notes what a queue has answered.
-func (ln *lane) tell(t *target, acked bool) {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	_, known := ln.refused[t]
-	switch {
-	case acked && known:
-		delete(ln.refused, t)
-	case !acked && !known:
-		ln.refused[t] = time.Now()
-	}
-}
-
-// retire closes a lane on which nothing is written any more, once what was
-// written is confirmed: other queues are not to suffer.
-func (ln *lane) retire() {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for begin := time.Now(); ln.tally.outstanding.Load() > 0 && !ln.ch.IsClosed() && time.Since(begin) < stuckAfter; {
-		<-tick.C
-	}
-	_ = ln.ch.Close()
-}
-
-func (ln *lane) isGone() bool {
-	select {
-	case <-ln.gone:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -226,6 +175,7 @@ func (ln *lane) note(r amqp.Return) {
 
 // remember begins the wait for a message's confirmation.
 func (ln *lane) remember(o *outgoing, number uint64) {
+	o.at = time.Now()
 	ln.mu.Lock()
 	ln.pending[number] = o
 	ln.mu.Unlock()

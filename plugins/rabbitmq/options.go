@@ -61,6 +61,8 @@ type Options struct {
 
 	// Logger gets changes of the queue's state. Default: none.
 	Logger *zap.Logger
+
+	forgets time.Duration // forgetsAfter; a seam for tests
 }
 
 // Bounds that are nobody's business to set.
@@ -76,6 +78,7 @@ const (
 	stallAfter       = time.Second // without a confirm, while some are awaited
 	probeInterval    = 5 * time.Second
 	stuckAfter       = 12 * time.Second // and then the channel is opened anew
+	forgetsAfter     = 30 * time.Second // and if only one message has no confirmation
 	refusesAfter     = 5 * time.Second  // as it is when a queue has refused everything on it for so long
 	maxOutstanding   = 5000             // unconfirmed messages to one queue
 	laneQueue        = 512              // messages that wait for a lane's writer
@@ -121,6 +124,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.forgets == 0 {
+		o.forgets = forgetsAfter
 	}
 	o.Servers = slices.Clone(o.Servers)
 	return o, nil

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -11,6 +12,7 @@ type outgoing struct {
 	target *target
 	key    string // routing key
 	msg    amqp.Publishing
+	at     time.Time // when it was written; the lane's
 
 	state    atomic.Uint32
 	sent     chan written  // one value, once it is writing
