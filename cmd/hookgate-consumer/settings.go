@@ -89,7 +89,7 @@ func flags(s *settings) *pflag.FlagSet {
 	f.StringVar(&s.postgres, "postgres", "", "`DSN` of the database where events are written, postgres://user@host/database; a file is read for each new connection")
 	f.StringVar(&s.table, "table", "", "the `table` for --postgres, schema.table; the inbox is hookgate_inbox in the same schema")
 	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db], repeated for the nodes of a cluster, or postgres://user@host/database; or the word none, and copies are processed too (required with --forward)")
-	f.DurationSliceVar(&s.retry, "retry", consumer.DefaultRetry(), "after which `times` a failed event is tried again, ascending")
+	f.DurationSliceVar(&s.retry, "retry", consumer.DefaultRetry(), "after which `times` a failed event is tried again, ascending and with commas")
 	f.IntVar(&s.concurrency, "concurrency", 8, "events that are processed at once")
 	f.IntVar(&s.prefetch, "prefetch", 32, "events that are taken from the queue and not settled yet")
 	f.DurationVar(&s.workLimit, "work-limit", 5*time.Minute, "how long the processing of one event may take")
@@ -154,11 +154,19 @@ func fromEnvironment(f *pflag.FlagSet, env func(string) (string, bool)) (err err
 		}
 		for _, v := range values {
 			if f.Set(flag.Name, v) != nil { // the error quotes it
-				err = fmt.Errorf("%s in the environment is not what --%s takes", variable(flag.Name), flag.Name)
+				err = fmt.Errorf("%s in the environment is not what --%s takes%s", variable(flag.Name), flag.Name, suchAs(flag))
 			}
 		}
 	})
 	return err
+}
+
+// suchAs shows how a flag's value is written, by its default.
+func suchAs(flag *pflag.Flag) string {
+	if value := strings.Trim(flag.DefValue, "[]"); value != "" {
+		return ", which is such as " + value
+	}
+	return ""
 }
 
 // overruled returns the flags of another handler than the one that the command
@@ -194,7 +202,7 @@ func (s *settings) check() error {
 	case s.forward == "" && s.postgres == "":
 		return errors.New("--forward or --postgres is missing: where events go, the URL of a service, log, or the DSN of a database")
 	case s.forward != "" && s.postgres != "":
-		return errors.New("--forward and --postgres are both there: events go to one of them")
+		return errors.New("--forward and --postgres are both there, on the command line or in the environment: events go to one of them")
 	case s.postgres != "" && len(s.inbox) > 0:
 		return errors.New("--inbox is there: with --postgres the inbox is a table beside --table, in the same transaction")
 	case (s.postgres == "") != (s.table == ""):

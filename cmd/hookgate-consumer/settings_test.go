@@ -126,6 +126,7 @@ func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 		"authorities not there":       {args: with("--ca", "/does/not/exist"), want: "--ca"},
 		"authorities that are none":   {args: with("--ca", empty), want: "no certificate"},
 		"a number in the environment": {args: needed, env: map[string]string{"HOOKGATE_PREFETCH": "hunter2"}, want: "HOOKGATE_PREFETCH"},
+		"times with blanks":           {args: needed, env: map[string]string{"HOOKGATE_RETRY": "5s hunter2"}, want: "--retry takes, which is such as 5s,30s,"},
 		"two credentials":             {args: with("--bearer-file", "a", "--basic-file", "b"), want: "credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
