@@ -267,6 +267,25 @@ func TestWhatIsShippedAnswersNothingBesideItsHooks(t *testing.T) {
 	s.t = t
 }
 
+func TestProductionAnswersItsScraperAndItsLoadBalancer(t *testing.T) {
+	s := start(t, site("\trespond 404"))
+	sam := s.localize(readFile(t, "../deploy/production.Caddyfile"))
+	if err := s.loadJSON(sam.config); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/metrics": "\nhookgate_requests_in_flight", "/healthz": `"ok"`, "/readyz": "reasons"} {
+		eventually(t, 20*time.Second, path+" is answered", func() bool {
+			resp, err := http.Get("http://127.0.0.1:" + sam.ports["9180"] + path)
+			if err != nil {
+				return false
+			}
+			defer resp.Body.Close()
+			raw, err := io.ReadAll(resp.Body)
+			return err == nil && strings.Contains("\n"+string(raw), want)
+		})
+	}
+}
+
 // reached reports whether a hook answers.
 func (sam *sample) reached() bool {
 	for _, port := range sam.ports {
