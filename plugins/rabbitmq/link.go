@@ -156,7 +156,7 @@ func (l *link) serve(ctx context.Context, c *amqp.Connection, nc *conn) {
 		}
 		l.queue.stats.channelsLost.Add(1)
 		level := zap.WarnLevel
-		if errors.Is(err, errRefusing) { // as often as its queue is full
+		if errors.Is(err, errRefusing) || errors.Is(err, errForgotten) { // as often as a queue is full, or stands still
 			level = zap.DebugLevel
 		}
 		l.queue.logger.Log(level, "a channel to RabbitMQ has ended; opening another", zap.Error(err))
