@@ -61,7 +61,7 @@ func (f *changeFlags) consent(ctx context.Context, cmd *cobra.Command, desk dead
 		n = min(n, f.limit)
 	}
 	if n == 0 {
-		cmd.PrintErrln("no dead letter is meant")
+		cmd.PrintErrln("no dead letters match: nothing was done")
 		return false, nil
 	}
 	return askUser(ctx, cmd, fmt.Sprintf("%s %s?", what, count(n, "dead letter")))
@@ -246,7 +246,7 @@ func (c *lettersConn) finish(ctx context.Context, cmd *cobra.Command, r deadlett
 func printReport(w io.Writer, r deadletter.Report, done string, dry bool) {
 	switch {
 	case r.Matched == 0:
-		fmt.Fprintln(w, "no dead letter is meant")
+		fmt.Fprintln(w, "no dead letters match: nothing was done")
 		return
 	case dry:
 		fmt.Fprintf(w, "%d of %s would be %s", r.Done, count(r.Matched, "dead letter"), done)
