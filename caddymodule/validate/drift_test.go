@@ -58,3 +58,20 @@ func TestAnEventHasTheMendedBodyAndSaysSo(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsParkedSaysInHowManyPlacesItFails(t *testing.T) {
+	h := &Handler{Hook: "parking", Contract: "pe-action-map", OnContractViolation: Park}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	if err := h.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for want, body := range map[string]string{
+		"does not meet pe-action-map/1 in 1 place":  strings.Replace(whole, `"answered"`, "1", 1),
+		"does not meet pe-action-map/1 in 2 places": strings.NewReplacer(`"answered"`, "1", `"+14155550123"`, "1").Replace(whole),
+	} {
+		if st := event(t, h, body); st.Park == nil || st.Park.Message != want {
+			t.Errorf("%+v, not %s", st.Park, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -236,12 +237,20 @@ func (h *Handler) event(st *request.State, r *http.Request) error {
 	}
 	st.Park = &hook.Fault{
 		Kind:       hook.KindInvalid,
-		Message:    fmt.Sprintf("does not meet %s in %d places", h.id, len(doc.Violations)),
+		Message:    "does not meet " + h.id + " in " + places(len(doc.Violations)),
 		Violations: doc.Violations,
 		Time:       st.Start,
 		First:      st.Start,
 	}
 	return nil
+}
+
+// places counts, in words.
+func places(n int) string {
+	if n == 1 {
+		return "1 place"
+	}
+	return strconv.Itoa(n) + " places"
 }
 
 // noteDrift counts what was tolerated and puts it into an event's header, and

@@ -22,7 +22,7 @@ func (x *examiner) publishing(ctx context.Context, c *amqp.Connection) {
 		alarm, err := tryPublish(ctx, c, blocked, exchange)
 		switch {
 		case alarm != "":
-			n.Fail("rabbitmq.alarm", "it takes no messages now: "+alarm, "give it memory or disk: hooks answer 503 until the alarm ends")
+			n.Fail("rabbitmq.alarm", "it takes no messages now: "+alarm, "give it memory or disk: until the alarm ends hooks answer 503, or keep events in the spool, where there is one")
 			x.blocked = true
 			return
 		case err == nil, isCode(err, amqp.NotFound): // which is told of the exchange
