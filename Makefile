@@ -102,7 +102,7 @@ fuzz: ## fuzz what reads foreign bytes, FUZZTIME=2s each
 	    done
 
 .PHONY: faults
-faults: servers ## take servers and processes down under load, and print what was lost: about 20 minutes
+faults: servers ## take servers and processes down under load, and print what was lost: about ten minutes
 	@go test -tags $(TAGS) -timeout 90m -count 1 -v ./integration/faults -args -all $(ARGS)
 
 .PHONY: bench
