@@ -75,8 +75,8 @@ func newPeek(f *queueFlags) *cobra.Command {
 		Short: "Looks at events without taking them",
 		Long: `
 Looks at events in the queue, oldest first. Nothing is taken and nothing
-changes its place. Bodies hold personal data: they are shown only with
---show-values.`,
+changes its place. Event IDs are always shown, and the addresses of clients in
+JSON. Bodies are shown only with --show-values. All three are personal data.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if l.state != string(hook.StateReady) && l.state != string(hook.StateDead) {
