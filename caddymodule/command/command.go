@@ -3,9 +3,12 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -22,6 +25,7 @@ that look into a running process ask its admin API.`,
 				cmd.AddCommand(newChild())
 			}
 			runnable(cmd)
+			callBy(cmd, cmp.Or(caddy.CustomBinaryName, "caddy")+" hookgate")
 		},
 	})
 }
@@ -75,6 +79,21 @@ func runnable(cmd *cobra.Command) *cobra.Command {
 		runnable(child)
 	}
 	return cmd
+}
+
+// callBy writes the examples of a command, and of those below it, as they are
+// typed in this program.
+func callBy(cmd *cobra.Command, name string) {
+	lines := strings.Split(cmd.Example, "\n")
+	for i, line := range lines {
+		if rest, ok := strings.CutPrefix(line, "  hookgate "); ok {
+			lines[i] = "  " + name + " " + rest
+		}
+	}
+	cmd.Example = strings.Join(lines, "\n")
+	for _, child := range cmd.Commands() {
+		callBy(child, name)
+	}
 }
 
 // noSuchChild refuses the arguments of a command that only has others below it:

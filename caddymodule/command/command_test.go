@@ -71,3 +71,14 @@ func TestAnArgumentThatIsMissingIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestExamplesAreAsTheyAreTypedInAnotherProgram(t *testing.T) {
+	peek, _, err := tree(t).Find([]string{"queue"})
+	if err != nil || !strings.HasPrefix(peek.Example, "  caddy hookgate queue\n  caddy hookgate queue peek ") {
+		t.Errorf("%v: %s", err, peek.Example)
+	}
+	simulate, _, _ := tree(t).Find([]string{"simulate"})
+	if strings.Contains(simulate.Example, "\n  hookgate") || !strings.Contains(simulate.Example, "\\\n    --rate") {
+		t.Error(simulate.Example)
+	}
+}
