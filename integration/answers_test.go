@@ -40,6 +40,7 @@ func TestEachAnswerSaysWhy(t *testing.T) {
 		{"what was parked is not parked again", strings.NewReader(strings.Replace(payload("a1"), "answered", "busy", 1)), nil, 200, "duplicate"},
 		{"a chunked body is taken", chunked(payload("a2")), nil, 202, "accepted"},
 		{"a charset of utf-8 is taken", strings.NewReader(payload("a3")), []string{"Content-Type", "application/json; charset=UTF-8"}, 202, "accepted"},
+		{"a charset of utf8 is one too", strings.NewReader(payload("a3-utf8")), []string{"Content-Type", "application/json; charset=utf8"}, 202, "accepted"},
 		{"unknown fields pass", strings.NewReader(sized("a4", 2000)), nil, 202, "accepted"},
 		{"64 KiB are taken", strings.NewReader(sized("a5", 64<<10)), nil, 202, "accepted"},
 		{"64 KiB in chunks are taken", chunked(sized("a6", 64<<10)), nil, 202, "accepted"},

@@ -26,23 +26,38 @@ says where the event ID is and what may be mended. docs/contracts.md has it all.
 }
 
 func newContractList() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Lists the built-in contracts",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprint(tw, "CONTRACT\tWHAT\n")
+			if !asJSON {
+				fmt.Fprint(tw, "CONTRACT\tWHAT\n")
+			}
 			for _, name := range contract.Names() {
 				c, err := contract.Builtin(name)
 				if err != nil {
 					return err
+				}
+				if asJSON {
+					line := struct {
+						Contract string `json:"contract"`
+						Title    string `json:"title"`
+					}{c.ID(), c.Title()}
+					if err := printLine(cmd.OutOrStdout(), line); err != nil {
+						return err
+					}
+					continue
 				}
 				fmt.Fprintf(tw, "%s\t%s\n", c.ID(), c.Title())
 			}
 			return tw.Flush()
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
+	return cmd
 }
 
 func newContractShow() *cobra.Command {

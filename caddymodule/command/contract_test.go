@@ -114,6 +114,11 @@ func TestContractsAreListedAndShown(t *testing.T) {
 	if out, code = runContract(t, "", nil, "show", "other"); code != 2 || !strings.Contains(out, "is not built in") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
+	out, code = runContract(t, "", nil, "list", "--json")
+	var first struct{ Contract, Title string }
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&first); code != 0 || err != nil || first.Contract != "conversation-event/1" || first.Title == "" {
+		t.Errorf("%d %v %+v %s", code, err, first, out)
+	}
 }
 
 func TestContractDriftShowsWhatTheProcessHasSeen(t *testing.T) {

@@ -32,10 +32,17 @@ func checkMediaType(header http.Header, anyType bool) error {
 	if err != nil || mediaType != "application/json" && !isJSONSuffix(mediaType) {
 		return &hook.Error{Code: hook.CodeUnsupportedMediaType}
 	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+	if charset, ok := params["charset"]; ok && !isUTF8(charset) {
 		return &hook.Error{Code: hook.CodeUnsupportedMediaType}
 	}
 	return nil
+}
+
+// isUTF8 reports whether a charset is UTF-8, also by the name without a hyphen
+// that many clients write (https://encoding.spec.whatwg.org/#names-and-labels).
+// What the bytes are is found out when they are read.
+func isUTF8(charset string) bool {
+	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
 func isJSONSuffix(mediaType string) bool {
