@@ -54,7 +54,7 @@ The database is that of --dsn, of --config, of ` + postgresVariable + ` in the e
 the Caddyfile in this folder, the first of these that is there. A config's user
 usually may not create tables: name one who may with --dsn, and the config's own
 with --grant.`,
-		Example: `  hookgate store migrate --dsn '{file./root/admin.dsn}' --grant hookgate_edge
+		Example: `  hookgate store migrate --dsn '{file./run/secrets/admin_dsn}' --grant hookgate_edge
   hookgate store migrate --dry-run > claims.sql`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.OutOrStdout()) },

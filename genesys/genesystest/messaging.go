@@ -27,11 +27,10 @@ func (s *Server) FailMessaging(fail bool) {
 func (m *messaging) document() map[string]any {
 	doc := map[string]any{
 		"id": m.id, "name": m.settings.Name, "status": "active", "createStatus": genesys.CreateCompleted,
-		"outboundNotificationWebhookUrl":                  m.settings.URL,
-		"outboundNotificationWebhookSignatureSecretToken": m.settings.Secret,
-		"webhookHeaders": m.settings.Headers,
-		"recipient":      map[string]string{"id": m.id},
+		"webhookHeaders": m.settings.Headers, "recipient": map[string]string{"id": m.id},
 	}
+	doc["outboundNotificationWebhookUrl"] = m.settings.URL
+	doc["outboundNotificationWebhookSignatureSecretToken"] = m.settings.Secret
 	switch {
 	case m.polls > 0:
 		doc["createStatus"] = genesys.CreateInitiated
