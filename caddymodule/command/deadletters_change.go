@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,7 +63,7 @@ func (f *changeFlags) consent(ctx context.Context, cmd *cobra.Command, desk dead
 	}
 	if n == 0 {
 		cmd.PrintErrln("no dead letters match: nothing was done")
-		return false, nil
+		return false, absent(filter.IDs, n)
 	}
 	return askUser(ctx, cmd, fmt.Sprintf("%s %s?", what, count(n, "dead letter")))
 }
@@ -141,7 +142,7 @@ by the run that has sent it.`,
 				p := newLettersProgress(cmd.ErrOrStderr(), "sent")
 				report, err := desk.Replay(ctx, opts, p.tell)
 				p.end()
-				return c.finish(ctx, cmd, report, "sent", f.dryRun, err)
+				return cmp.Or(c.finish(ctx, cmd, report, "sent", f.dryRun, err), absent(ids, report.Matched))
 			})
 		},
 	}
@@ -189,7 +190,7 @@ file, or where it was, or both. The file holds personal data.`,
 				if report.Done > 0 {
 					cmd.PrintErrf("the letters are in %s\n", opts.Archive)
 				}
-				return c.finish(ctx, cmd, report, "discarded", false, err)
+				return cmp.Or(c.finish(ctx, cmd, report, "discarded", false, err), absent(ids, report.Matched))
 			})
 		},
 	}
@@ -204,7 +205,7 @@ func (c *lettersConn) dryDiscard(ctx context.Context, cmd *cobra.Command, desk d
 	if limit > 0 && n > limit {
 		report.Done, report.Left, report.Limited = limit, n-limit, true
 	}
-	return c.finish(ctx, cmd, report, "discarded", true, err)
+	return cmp.Or(c.finish(ctx, cmd, report, "discarded", true, err), absent(filter.IDs, n))
 }
 
 // archiveName is the file for letters where nobody names one.

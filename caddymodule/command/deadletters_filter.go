@@ -99,3 +99,12 @@ func readContracts(paths []string) (schemas [][]byte, err error) {
 	}
 	return schemas, nil
 }
+
+// absent is the error where none of the letters is there that were named by
+// their IDs: it was a typing error, or somebody was faster.
+func absent(ids []string, matched int) error {
+	if len(ids) == 0 || matched > 0 {
+		return nil
+	}
+	return fmt.Errorf("there is no dead letter %s", strings.Join(ids, ", "))
+}

@@ -223,6 +223,9 @@ func TestDeadLettersOfAProcessAreSentAgainMendedAndPutAway(t *testing.T) {
 	}
 	run("replay", "--all", "--rate", "100000", "--yes").check(t, 0, "229 of 229 dead letters sent")
 	run("replay", "--all", "--yes").check(t, 0, "no dead letters match: nothing was done")
+	for _, words := range [][]string{{"replay", "--yes"}, {"replay", "--dry-run"}, {"discard", "--yes"}, {"discard", "--dry-run"}} {
+		run(append(words, "0123456789abcdef")...).check(t, 1, "there is no dead letter 0123456789abcdef")
+	}
 	run("discard", "--all", "--yes").check(t, 0, "no dead letters match: nothing was done")
 }
 
