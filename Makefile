@@ -73,12 +73,14 @@ deps-check:
 	@go mod tidy -diff
 	@cd tools && go vet ./... && go test ./...
 
-# A test that is skipped has shown nothing: it fails the run.
+# A test that is skipped has shown nothing: it fails the run. Nor is a result of
+# before taken again: many tests build the programs, of which the cache of go test
+# knows nothing.
 .PHONY: unit
 unit: servers
 	@echo "tests, with the race detector"
 	@mkdir -p bin
-	@go test -race -tags $(TAGS) -timeout 20m -v ./... > bin/test.log 2>&1 \
+	@go test -race -count 1 -tags $(TAGS) -timeout 20m -v ./... > bin/test.log 2>&1 \
 	  || { grep -E '^(FAIL|panic:|\s*--- FAIL|ok )|_test\.go:[0-9]+:|DATA RACE' bin/test.log | tail -n 200; echo "the whole log is in bin/test.log"; exit 1; }
 	@grep -E '^(ok|\?) ' bin/test.log
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "skipped tests show nothing"; exit 1; fi
