@@ -97,7 +97,9 @@ func (l *load) learn(done int64, now time.Time) {
 	}
 	l.done.Store(0)
 	each := passed / max(done, 1)
-	if last := l.each.Load(); last != 0 && at-l.learned.Load() <= int64(memory) {
+	// What goes on faster than before is believed at once: after a standstill in
+	// which all ran out of time, every window that is waited costs good requests.
+	if last := l.each.Load(); each > last && last != 0 && at-l.learned.Load() <= int64(memory) {
 		each = (each + last) / 2
 	}
 	l.each.Store(max(each, 1))

@@ -131,6 +131,21 @@ func TestStandstillsThatEndInTimeCostNobody(t *testing.T) {
 	}
 }
 
+func TestAfterAStandstillInWhichAllRanOutOfTimeTheCrowdIsLetInSoon(t *testing.T) {
+	m := newModel()
+	const each = 300 * time.Microsecond
+	m.run(time.Second, 3200, each, nil) // a little less than can be done
+	m.run(600*time.Millisecond, 3200, 0, nil)
+	if m.expired == 0 || m.shed == 0 {
+		t.Errorf("%d expired, %d were shed: that was no standstill", m.expired, m.shed)
+	}
+	m.run(250*time.Millisecond, 3200, each, nil)
+	m.run(time.Second, 3200, each, nil)
+	if m.shed+m.expired > 0 {
+		t.Errorf("%d were still shed, %d expired", m.shed, m.expired)
+	}
+}
+
 func TestAStallShedsTheCrowdAndItsEndIsNoticed(t *testing.T) {
 	m := newModel()
 	m.run(2*time.Second, 500, time.Millisecond, nil)
