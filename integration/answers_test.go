@@ -87,8 +87,8 @@ func TestEachAnswerSaysWhy(t *testing.T) {
 			checkShape(t, a)
 		})
 	}
-	if q := s.queue(); q.Ready != 11 || q.Dead != 2 {
-		t.Errorf("the queue holds %d events and %d dead letters, want 11 and 2", q.Ready, q.Dead)
+	if q := s.queue(); q.Ready != 12 || q.Dead != 2 {
+		t.Errorf("the queue holds %d events and %d dead letters, want 12 and 2", q.Ready, q.Dead)
 	}
 	for _, e := range s.events("dead") {
 		if e.Fault == nil || e.Fault.Message == "" {

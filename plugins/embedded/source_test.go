@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -152,12 +153,13 @@ func TestWhatWasTakenAheadGoesBackWhenPrefetchIsLowered(t *testing.T) {
 	d, crash := crashable(t, Options{})
 	published(t, d, "a", "b", "c", "d")
 	d.Prefetch(4)
-	received(t, d)
+	held := received(t, d)
 	if s := d.Stats(); s.InWork != 4 || s.Ready != 0 {
 		t.Fatalf("%+v", s)
 	}
 	d.Prefetch(2)
 	eventually(t, "two are back", func() bool { s := d.Stats(); return s.InWork == 2 && s.Ready == 2 })
+	runtime.KeepAlive(held) // or the garbage collector gives it back
 	crash()
 	d = again(t, d)
 	d.Prefetch(4)
