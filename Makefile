@@ -99,7 +99,7 @@ fuzz: ## fuzz what reads foreign bytes, FUZZTIME=2s each
 	  | while read -r dir name; do \
 	      go test -tags $(TAGS) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$dir" > bin/fuzz.one 2>&1 < /dev/null \
 	        || { tail -n 40 bin/fuzz.one; exit 1; }; \
-	      awk -v name="$$name" -v dir="$$dir" '/execs:/ { sub(/.*execs: /, ""); sub(/ .*/, ""); n = $$0 } END { printf "%-22s %-26s %s runs\n", name, dir, n }' bin/fuzz.one; \
+	      awk -v name="$$name" -v dir="$$dir" '/execs:/ { sub(/.*execs: /, ""); sub(/ .*/, ""); n = $$0 " runs" } END { printf "%-22s %-26s %s\n", name, dir, n == "" ? "its seeds alone: give it more FUZZTIME" : n }' bin/fuzz.one; \
 	      cat bin/fuzz.one >> bin/fuzz.log; \
 	    done
 
