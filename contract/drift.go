@@ -2,11 +2,8 @@ package contract
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hookgate/hookgate/hook"
 )
@@ -38,30 +35,27 @@ func (w *walk) sortedDrift() []hook.Drift {
 	return drift
 }
 
-// looked is what a text was found to be.
+// looked is what was found at a place, as the contract has it.
 type looked struct {
-	kind  jsontext.Kind
-	text  string
-	value any
-	raw   string // in JSON, where that is not what stands in the body; else ""
+	found
+	raw string // in JSON, where that is not what stands in the body; else ""
 }
 
 // look holds a text against what the contract says of its place: a number in a
 // string becomes the number, and a time without a zone gets that of UTC.
-func (w *walk) look(n *node, text string, value any, at span) looked {
-	l := looked{kind: '"', text: text, value: value}
+func (w *walk) look(n *node, text []byte, at span) looked {
+	l := looked{found: found{kind: '"', text: text}}
 	switch {
-	case n.number && isExact(text):
+	case n.number && isExact(string(text)):
 		w.report(n.path, hook.DriftStringNumber)
-		l.kind, l.value, l.raw = '0', json.Number(text), text
+		l.kind, l.raw = '0', string(text)
 	case n.time && !hasZone(text):
-		if _, ok := parseTime(text + "Z"); ok {
+		if zoned := string(text) + "Z"; isTime(zoned) {
 			w.report(n.path, hook.DriftNoZone)
-			l.text = text + "Z"
-			l.value, l.raw = l.text, w.text[at.from:at.to-1]+`Z"`
+			l.text, l.raw = []byte(zoned), string(w.body[at.from:at.to-1])+`Z"`
 		}
 	}
-	if n.values != nil && !n.values[text] {
+	if n.values != nil && !n.values[string(text)] {
 		w.report(n.path, hook.DriftNewValue)
 	}
 	return l
@@ -82,8 +76,8 @@ func isExact(s string) bool {
 }
 
 // hasZone reports whether a time in the form of RFC 3339 has a zone.
-func hasZone(s string) bool {
-	if s == "" {
+func hasZone(s []byte) bool {
+	if len(s) == 0 {
 		return false
 	}
 	last := s[len(s)-1]

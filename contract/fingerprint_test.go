@@ -147,7 +147,7 @@ func TestNothingKeepsABodyOnceItWasRead(t *testing.T) {
 				t.Fatalf("%s is still there", name)
 			}
 		}
-		if w.text != "" || w.timestamps[0] != (found{}) || w.ids[0] != (found{}) {
+		if w.body != nil || w.text != "" || w.timestamps[0].text != nil || w.ids[0].text != nil {
 			t.Errorf("%s: parts are still there", name)
 		}
 	}

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -34,10 +35,10 @@ func missing(why string) error {
 	return &hook.Error{Code: hook.CodeMissingEventID, Detail: why}
 }
 
-// found is what stands at a pointer of the event ID.
+// found is what stands at a place.
 type found struct {
 	kind jsontext.Kind // 0: nothing
-	text string        // of a string
+	text []byte        // of a string or a number
 }
 
 // problem says why it cannot be a part of an event ID, "" if it can.
@@ -48,15 +49,15 @@ func (f found) problem(number bool) string {
 	case f.kind == 'n':
 		return "is null"
 	case f.kind == '0' && number:
-		if isDigits(strings.TrimPrefix(f.text, "-")) {
+		if isDigits(bytes.TrimPrefix(f.text, []byte("-"))) {
 			return ""
 		}
 		return "is not an integer"
 	case f.kind != '"':
 		return "is not a string"
-	case f.text == "":
+	case len(f.text) == 0:
 		return "is empty"
-	case strings.ContainsFunc(f.text, unicode.IsControl):
+	case bytes.ContainsFunc(f.text, unicode.IsControl):
 		return "has a control character"
 	}
 	return ""
@@ -83,7 +84,7 @@ func (c *recipe) holds(found []found) bool {
 	}
 	f := found[c.when]
 	if c.is != nil {
-		return f.kind == '"' && slices.Contains(c.is, f.text)
+		return f.kind == '"' && slices.Contains(c.is, string(f.text))
 	}
 	return f.kind != 0 && f.kind != 'n'
 }
@@ -101,7 +102,7 @@ func (r *Reader) eventID(found []found) (string, error) {
 func (r *Reader) cook(c *recipe, found []found) (string, error) {
 	for i, at := range c.parts {
 		f := found[at]
-		if c.optional[i] && (f.kind == 0 || f.kind == 'n' || f.kind == '"' && f.text == "") {
+		if c.optional[i] && (f.kind == 0 || f.kind == 'n' || f.kind == '"' && len(f.text) == 0) {
 			continue
 		}
 		p := &r.places[at]
@@ -110,19 +111,29 @@ func (r *Reader) cook(c *recipe, found []found) (string, error) {
 		}
 	}
 	if len(c.parts) == 1 {
-		return CheckID(found[c.parts[0]].text)
+		return CheckID(string(found[c.parts[0]].text))
 	}
-	var id strings.Builder
+	id := make([]byte, 0, hook.MaxIDLength)
 	for i, at := range c.parts {
 		if i > 0 {
-			id.WriteByte('/')
+			id = append(id, '/')
 		}
-		id.WriteString(encodePart(found[at].text))
+		id = appendPart(id, found[at].text)
 	}
-	return CheckID(id.String())
+	return CheckID(string(id))
 }
 
-// encodePart keeps the parts of a joined ID apart.
-func encodePart(s string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(s, "%", "%25"), "/", "%2F")
+// appendPart adds a part to a joined ID, and keeps it apart from the others.
+func appendPart(id, part []byte) []byte {
+	for _, c := range part {
+		switch c {
+		case '%':
+			id = append(id, "%25"...)
+		case '/':
+			id = append(id, "%2F"...)
+		default:
+			id = append(id, c)
+		}
+	}
+	return id
 }

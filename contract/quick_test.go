@@ -78,7 +78,7 @@ func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
 		rapid.Map(rapid.String(), func(s string) any { return s }),
 	)
 	w := newWalk(newReader(t, Options{Contract: c}))
-	good, onTheWay := 0, 0
+	good, met := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		body := map[string]any{"id": "x", "at": "2024-05-14T18:32:11Z"}
 		for _, name := range []string{"id", "at", "few", "count", "share", "flag", "inner", "list", "any", "other"} {
@@ -89,14 +89,7 @@ func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
 				body[name] = value.Draw(t, name)
 			}
 		}
-		quickly := c.quick.meets(body)
-		if quickly {
-			good++
-		}
 		err := c.schema.Validate(body)
-		if quickly && err != nil {
-			t.Fatalf("%v is not: %v", body, err)
-		}
 		text, jsonErr := json.Marshal(body)
 		if jsonErr != nil {
 			t.Fatal(jsonErr)
@@ -104,18 +97,18 @@ func TestWhatIsQuicklyFoundGoodIsGood(t *testing.T) {
 		if _, readErr := w.read(text); readErr != nil {
 			t.Fatal(readErr)
 		}
-		if !w.unsure && err != nil {
-			t.Fatalf("on the way it seems good, and is not: %s: %v", text, err)
-		}
-		if quickly && w.unsure {
-			t.Fatalf("at the end it is good, and on the way it is not: %s", text)
+		if err == nil {
+			met++
 		}
 		if !w.unsure {
-			onTheWay++
+			good++
+			if err != nil {
+				t.Fatalf("it seems good, and is not: %s: %v", text, err)
+			}
 		}
 		w.release()
 	})
-	if good == 0 || onTheWay == 0 {
-		t.Errorf("found good: %d, and on the way %d", good, onTheWay)
+	if good < met/2 {
+		t.Errorf("%d meet the schema, and only %d are found good", met, good)
 	}
 }

@@ -3,7 +3,6 @@ package contract
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -197,14 +196,11 @@ func (r *Reader) Read(body []byte) (Document, error) {
 		if doc.ID, err = r.eventID(w.ids); err != nil {
 			return Document{}, err
 		}
-		if w.text != "" {
-			doc.ID = strings.Clone(doc.ID) // not a part of all the text
-		}
 	}
 	doc.Timestamp, doc.HasTimestamp = r.timestamp(w.timestamps)
 	doc.Drift = w.sortedDrift()
-	if r.contract.schema != nil {
-		doc.Violations = r.contract.violations(root, w.unsure)
+	if w.builds {
+		doc.Violations = r.contract.violations(root)
 	}
 	if len(doc.Violations) == 0 {
 		doc.Repaired = w.repaired()
@@ -217,9 +213,9 @@ func (r *Reader) timestamp(found []found) (time.Time, bool) {
 	for i, f := range found {
 		switch {
 		case f.kind == '"':
-			return parseTime(f.text)
+			return parseTime(string(f.text))
 		case f.kind == '0' && r.timestamps[i]:
-			return parseMillis(f.text)
+			return parseMillis(string(f.text))
 		}
 	}
 	return time.Time{}, false

@@ -296,15 +296,23 @@ func FuzzRead(f *testing.F) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	body := []byte(example)
-	for name, r := range map[string]*Reader{
-		"pe-action-map": actionMap(b),
-		"no contract":   newReader(b, Options{EventID: &EventID{Pointers: []string{"/webhookEventId"}}}),
+	r := newReaders(b, actionMap(b).contract)
+	noAgent := strings.Replace(example, `"agentId":"11223344-5566-7788-99aa-bbccddeeff00","agentName":"Sarah_Jenkins",`, "", 1)
+	for _, bm := range []struct {
+		name, body string
+		reader     *Reader
+	}{
+		{"pe-action-map", example, r.quick},
+		{"pe-action-map, absent nulls", noAgent, r.quick},
+		{"pe-action-map, violation", strings.Replace(example, `"answered"`, "null", 1), r.quick},
+		{"pe-action-map, no quick form", example, r.thorough},
+		{"no contract", example, newReader(b, Options{EventID: &EventID{Pointers: []string{"/webhookEventId"}}})},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(bm.name, func(b *testing.B) {
+			body := []byte(bm.body)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := r.Read(body); err != nil {
+				if _, err := bm.reader.Read(body); err != nil {
 					b.Fatal(err)
 				}
 			}

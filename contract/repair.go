@@ -14,7 +14,7 @@ import (
 type fill struct {
 	slot int // of its object
 	name string
-	text string // the name in JSON, and a colon
+	text string // a comma, the name in JSON, and a colon
 	node *node
 	from []int // its other names
 	null bool
@@ -22,9 +22,10 @@ type fill struct {
 
 // slot is an object of a body that something may be put in.
 type slot struct {
-	object map[string]any // nil: it is not there
-	end    int64          // behind its last member
-	empty  bool
+	there   bool
+	members int
+	end     int64          // behind its last member
+	object  map[string]any // where a tree is built
 }
 
 // moved is a member under another name.
@@ -36,6 +37,7 @@ type moved struct {
 // splice is a part of a body, and what is to stand there.
 type splice struct {
 	at   span
+	name string // of a member that is put in, and its colon
 	text string
 }
 
@@ -55,7 +57,7 @@ func (r *Reader) addFills(m *manifest) {
 		quoted, _ := jsontext.AppendQuote(nil, name) // a pointer is UTF-8
 		known[p.String()] = len(r.fills)
 		n := r.tree.at(p)
-		r.fills = append(r.fills, fill{slot: parent.slot - 1, name: name, text: string(quoted) + ":", node: n})
+		r.fills = append(r.fills, fill{slot: parent.slot - 1, name: name, text: "," + string(quoted) + ":", node: n})
 		n.fill = len(r.fills)
 		return &r.fills[len(r.fills)-1]
 	}
@@ -76,7 +78,7 @@ func (r *Reader) addFills(m *manifest) {
 	}
 }
 
-// fill puts what is absent into the tree, and notes where it goes in the body.
+// fill notes what is absent, and where it goes in the body.
 func (w *walk) fill() {
 	for i := range w.reader.fills {
 		f := &w.reader.fills[i]
@@ -85,7 +87,7 @@ func (w *walk) fill() {
 			continue // which is so of nearly all
 		}
 		s := &w.slots[f.slot]
-		if s.object == nil {
+		if !s.there {
 			continue
 		}
 		var (
@@ -102,14 +104,14 @@ func (w *walk) fill() {
 		case there && names == 0:
 		case there || names > 1:
 			w.report(f.node.path, hook.DriftBothNames)
-		case len(s.object) >= MaxMembers || w.nodes >= MaxNodes:
+		case s.members >= MaxMembers || w.nodes >= MaxNodes:
 			// No reader of the repaired body would take it.
 		case names == 1:
 			w.report(f.node.path, hook.DriftRenamed)
 			w.move(f, s, other)
 		case f.null:
 			w.report(f.node.path, hook.DriftAbsentNull)
-			w.insert(f, s, nil, "null")
+			w.insert(f, s, looked{found: found{kind: 'n'}, raw: "null"})
 		}
 	}
 }
@@ -119,29 +121,36 @@ func (w *walk) fill() {
 func (w *walk) move(f *fill, s *slot, m *moved) {
 	l := m.looked
 	if l.kind == '"' && f.node.looks {
-		l = w.look(f.node, l.text, l.value, m.at)
+		l = w.look(f.node, l.text, m.at)
 	}
 	if l.raw == "" {
-		l.raw = w.text[m.at.from:m.at.to]
+		l.raw = string(w.body[m.at.from:m.at.to])
 	}
-	w.insert(f, s, l.value, l.raw)
+	w.insert(f, s, l)
 	for _, t := range f.node.targets {
 		if t.kind != targetVolatile { // the place in the body is noted already
-			w.noteTarget(t, l.kind, l.text, m.at)
+			w.noteTarget(t, l.found, m.at)
 		}
 	}
 }
 
-func (w *walk) insert(f *fill, s *slot, value any, raw string) {
-	text := f.text + raw
-	if !s.empty {
-		text = "," + text
+// insert puts a member into an object. Its value stands elsewhere in the body,
+// or nowhere.
+func (w *walk) insert(f *fill, s *slot, l looked) {
+	w.check(f.node, l.kind, l.text)
+	if f.node.required {
+		w.lacking--
 	}
-	s.empty = false
-	s.object[f.name] = value
-	w.unsure = true
+	if w.builds {
+		s.object[f.name] = tree(l.found)
+	}
+	name := f.text
+	if s.members == 0 {
+		name = name[len(","):]
+	}
+	s.members++
 	w.nodes++
-	w.splices = append(w.splices, splice{span{s.end, s.end}, text})
+	w.splices = append(w.splices, splice{span{s.end, s.end}, name, l.raw})
 }
 
 // repaired returns the body with all splices, nil where there are none.
@@ -152,12 +161,13 @@ func (w *walk) repaired() []byte {
 	slices.SortStableFunc(w.splices, func(a, b splice) int { return cmp.Compare(a.at.from, b.at.from) })
 	size := len(w.body)
 	for _, s := range w.splices {
-		size += len(s.text)
+		size += len(s.name) + len(s.text)
 	}
 	body := make([]byte, 0, size)
 	from := int64(0)
 	for _, s := range w.splices {
 		body = append(body, w.body[from:s.at.from]...)
+		body = append(body, s.name...)
 		body = append(body, s.text...)
 		from = s.at.to
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/hookgate/hookgate/hook"
 )
 
-// scalar reads a string, a number, true, false or null.
+// scalar reads a string, a number, true, false or null. It returns it where a
+// tree is built.
 func (w *walk) scalar(n *node) (any, error) {
 	raw, err := w.decoder.ReadValue()
 	if err != nil {
@@ -18,55 +19,41 @@ func (w *walk) scalar(n *node) (any, error) {
 	}
 	to := w.decoder.InputOffset()
 	at := span{to - int64(len(raw)), to}
-	kind := raw.Kind()
-
-	var (
-		v    any
-		text string
-	)
-	switch kind {
-	case '"':
-		if !w.builds() && n == nil {
-			return nil, nil
-		}
-		if text, err = w.unquote(raw, at); err != nil {
+	l := looked{found: found{kind: raw.Kind()}}
+	switch {
+	case l.kind == '0':
+		if err := checkNumber(raw, at); err != nil {
 			return nil, err
 		}
-		if w.builds() {
-			v = text
-		}
-	case '0':
-		if v, err = w.number(raw, at); err != nil {
+		l.text = w.body[at.from:at.to]
+	case l.kind == '"' && (n != nil || w.builds):
+		if l.text, err = w.unquote(at); err != nil {
 			return nil, err
 		}
-		if n != nil && w.builds() {
-			text = w.text[at.from:at.to]
+	}
+	if n != nil {
+		if l.kind == '"' && n.looks {
+			if l = w.look(n, l.text, at); l.raw != "" {
+				w.splices = append(w.splices, splice{at: at, text: l.raw})
+			}
 		}
-	case 't', 'f':
-		v = kind == 't'
-	}
-	if n == nil {
-		return v, nil
-	}
-	if kind == '"' && n.looks {
-		l := w.look(n, text, v, at)
-		if l.raw != "" {
-			w.splices = append(w.splices, splice{at, l.raw})
+		w.check(n, l.kind, l.text)
+		w.note(n, l.found, at)
+		if n.alias > 0 {
+			w.moved[n.alias-1] = moved{l, at}
 		}
-		kind, text, v = l.kind, l.text, l.value
 	}
-	if n.check != nil && !n.check.meets(v) {
-		w.unsure = true
+	switch {
+	case !w.builds:
+		return nil, nil
+	case l.kind == '"' && l.raw == "":
+		return w.string(l.text, at), nil
 	}
-	w.note(n, kind, text, at)
-	if n.alias > 0 {
-		w.moved[n.alias-1] = moved{looked{kind: kind, text: text, value: v}, at}
-	}
-	return v, nil
+	return tree(l.found), nil
 }
 
 // name reads the name of a member, and finds its place in the tree of
-// pointers, where its object has one.
+// pointers, where its object has one. It returns the name where a tree is built.
 func (w *walk) name(n *node) (string, *node, error) {
 	if w.decoder.PeekKind() != '"' {
 		_, err := w.decoder.ReadToken() // not ReadValue, which would read all of what stands for a name
@@ -76,60 +63,83 @@ func (w *walk) name(n *node) (string, *node, error) {
 	if err != nil {
 		return "", nil, w.syntaxError(err)
 	}
-	if !w.builds() && (n == nil || n.children == nil) {
+	if n == nil && !w.builds {
 		return "", nil, nil
 	}
-	if !w.builds() && isPlain(raw) {
-		return "", n.children[string(raw[1:len(raw)-1])], nil // which allocates nothing
-	}
 	to := w.decoder.InputOffset()
-	name, err := w.unquote(raw, span{to - int64(len(raw)), to})
-	if err != nil || n == nil {
-		return name, nil, err
+	at := span{to - int64(len(raw)), to}
+	text, err := w.unquote(at)
+	if err != nil {
+		return "", nil, err
 	}
-	child := n.children[name]
-	if child == nil && n.stranger != "" {
-		w.report(n.stranger, hook.DriftUnknownMember)
-	}
-	return name, child, nil
-}
-
-// unquote returns what a string in JSON stands for.
-func (w *walk) unquote(raw jsontext.Value, at span) (string, error) {
-	switch {
-	case !isPlain(raw):
-		text, err := jsontext.AppendUnquote(nil, raw)
-		if err != nil {
-			return "", w.syntaxError(err)
+	var child *node
+	if n != nil {
+		child = n.children[string(text)] // which allocates nothing
+		if child == nil && n.stranger != "" {
+			w.report(n.stranger, hook.DriftUnknownMember)
 		}
-		return string(text), nil
-	case w.text != "":
-		return w.text[at.from+1 : at.to-1], nil
 	}
-	return string(raw[1 : len(raw)-1]), nil
+	if !w.builds {
+		return "", child, nil
+	}
+	return w.string(text, at), child, nil
 }
 
-// isPlain reports whether a string in JSON has no escapes.
-func isPlain(raw jsontext.Value) bool { return bytes.IndexByte(raw, '\\') < 0 }
+// unquote returns what a string in JSON stands for: a part of the body, where
+// it has no escapes.
+func (w *walk) unquote(at span) ([]byte, error) {
+	raw := w.body[at.from:at.to]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1], nil
+	}
+	text, err := jsontext.AppendUnquote(nil, raw)
+	if err != nil {
+		return nil, w.syntaxError(err)
+	}
+	return text, nil
+}
 
-// number checks a number, and returns it where a tree is built.
-//
-// One with an exponent must fit a float64, as RFC 7493, section 2.2 has it, and
-// the schema sees it as such: exact arithmetic with 1e999999 would take the
-// checks of a schema seconds, and beyond 1e1000000 a nil pointer.
-func (w *walk) number(raw jsontext.Value, at span) (any, error) {
+// string returns for the tree what unquote has returned. What has no escapes is
+// as long as it is in the body.
+func (w *walk) string(text []byte, at span) string {
+	if int64(len(text)) == at.to-at.from-int64(len(`""`)) {
+		return w.text[at.from+1 : at.to-1]
+	}
+	return string(text)
+}
+
+// checkNumber checks what RFC 7493, section 2.2 asks of a number: one with an
+// exponent must fit a float64.
+func checkNumber(raw jsontext.Value, at span) error {
 	if len(raw) > MaxNumber {
-		return nil, invalid(at.from, "a number has more than %d characters", MaxNumber)
+		return invalid(at.from, "a number has more than %d characters", MaxNumber)
 	}
-	if bytes.ContainsAny(raw, "eE") {
-		f, err := strconv.ParseFloat(string(raw), 64)
-		if err != nil {
-			return nil, invalid(at.from, "a number is too large")
+	if hasExponent(raw) {
+		if _, err := strconv.ParseFloat(string(raw), 64); err != nil {
+			return invalid(at.from, "a number is too large")
 		}
-		return f, nil
 	}
-	if !w.builds() {
-		return nil, nil
+	return nil
+}
+
+func hasExponent(number []byte) bool { return bytes.ContainsAny(number, "eE") }
+
+// tree returns a scalar as the schema sees it.
+//
+// A number with an exponent is a float64 there: exact arithmetic with 1e999999
+// would take the checks of a schema seconds, and beyond 1e1000000 a nil pointer.
+func tree(f found) any {
+	switch f.kind {
+	case '"':
+		return string(f.text)
+	case '0':
+		if hasExponent(f.text) {
+			v, _ := strconv.ParseFloat(string(f.text), 64) // which checkNumber has tried
+			return v
+		}
+		return json.Number(f.text)
+	case 't', 'f':
+		return f.kind == 't'
 	}
-	return json.Number(w.text[at.from:at.to]), nil
+	return nil
 }

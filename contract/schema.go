@@ -75,7 +75,7 @@ func validateDateTime(v any) error {
 	if !ok {
 		return nil
 	}
-	if _, ok := parseTime(s); !ok {
+	if !isTime(s) {
 		return errors.New("not a time in the form of RFC 3339")
 	}
 	return nil

@@ -31,6 +31,12 @@ func parseTime(s string) (time.Time, bool) {
 	return t.Add(time.Second), true
 }
 
+// isTime reports whether parseTime reads a text.
+func isTime[T string | []byte](s T) bool {
+	_, ok := parseTime(string(s))
+	return ok
+}
+
 // parseMillis reads milliseconds since 1970, in the years that RFC 3339 can
 // write.
 func parseMillis(s string) (time.Time, bool) {

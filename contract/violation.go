@@ -19,12 +19,8 @@ const maxViolations = 20
 // unknownCode is for what has no keyword, such as a schema that is false.
 const unknownCode = "invalid"
 
-// violations holds a body against the schema. unsure is what the walk through
-// it found with the quick form.
-func (c *Contract) violations(root any, unsure bool) []hook.Violation {
-	if c.quick != nil && (!unsure || c.quick.meets(root)) {
-		return nil
-	}
+// violations holds a body against the schema.
+func (c *Contract) violations(root any) []hook.Violation {
 	err := c.schema.Validate(root)
 	if err == nil {
 		return nil

@@ -20,22 +20,25 @@ const (
 // whiteSpace is that of RFC 8259, section 2.
 const whiteSpace = " \t\r\n"
 
-// walk is one reading of a body, in a single pass over its tokens. It is used
-// again for the next body.
+// walk is one reading of a body, in a single pass over its tokens; in a second
+// one where only the schema can say whether the body meets it, see read. It is
+// used again for the next body.
 type walk struct {
 	reader  *Reader
 	buffer  *bytes.Buffer
 	decoder *jsontext.Decoder // with its defaults, RFC 7493: UTF-8, each name once
 
-	body  []byte
-	text  string // the body again, where a tree is built: its strings are parts of this one
-	nodes int
+	body   []byte
+	builds bool   // it makes a tree of the body, for the schema
+	text   string // the body again, where it does: the strings of the tree are parts of this one
+	nodes  int
 
 	ids        []found // by place of event IDs
 	volatile   []span  // in the order of the body, none within another
 	timestamps []found
 
 	unsure  bool // the quick form of the schema does not say that it is met
+	lacking int  // how many members are absent that the quick form requires
 	slots   []slot
 	present []bool  // by fill
 	moved   []moved // by alias
@@ -64,7 +67,8 @@ func newWalk(r *Reader) *walk {
 func (w *walk) release() {
 	*w.buffer = bytes.Buffer{}
 	w.decoder.Reset(w.buffer)
-	w.body, w.text, w.nodes, w.unsure = nil, "", 0, false
+	w.body, w.builds, w.text, w.nodes = nil, false, "", 0
+	w.unsure, w.lacking = false, 0
 	clear(w.ids)
 	clear(w.timestamps)
 	clear(w.slots)
@@ -74,14 +78,26 @@ func (w *walk) release() {
 	w.volatile, w.splices, w.drift = w.volatile[:0], w.splices[:0], w.drift[:0]
 }
 
-// read reads a whole body. It returns it as a tree, where there is a schema to
-// hold it against.
+// read reads a whole body. Where the schema must be asked whether the body
+// meets it, a tree is built, and returned. Nearly no body needs that: it has met
+// the quick form of the schema on the way. Only one that has not is read again.
 func (w *walk) read(body []byte) (any, error) {
 	if err := checkText(body); err != nil {
 		return nil, err
 	}
-	w.body = body
-	if w.builds() {
+	c := w.reader.contract
+	root, err := w.pass(body, c.schema != nil && c.quick == nil)
+	if err != nil || w.builds || !w.unsure {
+		return root, err
+	}
+	w.release()
+	return w.pass(body, true)
+}
+
+// pass reads a whole body once.
+func (w *walk) pass(body []byte, builds bool) (any, error) {
+	w.body, w.builds = body, builds
+	if builds {
 		w.text = string(body)
 	}
 	*w.buffer = *bytes.NewBuffer(body) // the decoder reads in place, and writes nothing
@@ -100,11 +116,9 @@ func (w *walk) read(body []byte) (any, error) {
 		return nil, invalid(int64(len(body)-len(rest)), "something stands behind the object")
 	}
 	w.fill()
+	w.unsure = w.unsure || w.lacking > 0
 	return root, nil
 }
-
-// builds reports whether the body is needed as a tree.
-func (w *walk) builds() bool { return w.reader.contract.schema != nil }
 
 // next returns where the next token begins.
 func (w *walk) next() int64 {
@@ -128,8 +142,8 @@ func (w *walk) value(n *node, depth int) (any, error) {
 	if _, err := w.decoder.ReadToken(); err != nil {
 		return nil, w.syntaxError(err)
 	}
-	if n != nil && n.check != nil && !n.check.takes(kind) {
-		w.unsure = true
+	if n != nil {
+		w.check(n, kind, nil)
 	}
 	from := w.decoder.InputOffset() - 1
 	var (
@@ -142,7 +156,7 @@ func (w *walk) value(n *node, depth int) (any, error) {
 		v, err = w.array(n, depth)
 	}
 	if err == nil && n != nil {
-		w.note(n, kind, "", span{from, w.decoder.InputOffset()})
+		w.note(n, found{kind: kind}, span{from, w.decoder.InputOffset()})
 	}
 	return v, err
 }
@@ -150,7 +164,7 @@ func (w *walk) value(n *node, depth int) (any, error) {
 // object reads what follows a brace.
 func (w *walk) object(n *node, depth int) (any, error) {
 	var object map[string]any
-	if w.builds() {
+	if w.builds {
 		object = make(map[string]any, w.sizeHint(depth))
 	}
 	end, members, required := w.decoder.InputOffset(), 0, 0
@@ -166,7 +180,7 @@ func (w *walk) object(n *node, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if object != nil {
+		if w.builds {
 			object[name] = v
 		}
 		if child != nil {
@@ -180,9 +194,9 @@ func (w *walk) object(n *node, depth int) (any, error) {
 		end = w.decoder.InputOffset()
 	}
 	if n != nil {
-		w.unsure = w.unsure || required < n.requires
+		w.lacking += n.requires - required
 		if n.slot > 0 {
-			w.slots[n.slot-1] = slot{object: object, end: end, empty: members == 0}
+			w.slots[n.slot-1] = slot{there: true, members: members, end: end, object: object}
 		}
 	}
 	return object, w.end()
@@ -214,7 +228,7 @@ func (w *walk) array(n *node, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if w.builds() {
+		if w.builds {
 			array = append(array, v)
 		}
 	}
@@ -229,20 +243,27 @@ func (w *walk) end() error {
 	return nil
 }
 
-// note keeps what was looked for at a place.
-func (w *walk) note(n *node, kind jsontext.Kind, text string, at span) {
-	for _, t := range n.targets {
-		w.noteTarget(t, kind, text, at)
+// check holds a value against the quick form of the schema.
+func (w *walk) check(n *node, kind jsontext.Kind, text []byte) {
+	if n.check != nil && !n.check.meets(kind, text) {
+		w.unsure = true
 	}
 }
 
-func (w *walk) noteTarget(t target, kind jsontext.Kind, text string, at span) {
+// note keeps what was looked for at a place.
+func (w *walk) note(n *node, f found, at span) {
+	for _, t := range n.targets {
+		w.noteTarget(t, f, at)
+	}
+}
+
+func (w *walk) noteTarget(t target, f found, at span) {
 	switch t.kind {
 	case targetID:
-		w.ids[t.id] = found{kind: kind, text: text}
+		w.ids[t.id] = f
 	case targetVolatile:
 		w.volatile = append(w.volatile, at)
 	case targetTimestamp:
-		w.timestamps[t.id] = found{kind: kind, text: text}
+		w.timestamps[t.id] = f
 	}
 }
