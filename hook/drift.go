@@ -39,41 +39,35 @@ const driftMore = ", ..."
 // long. It is visible ASCII and spaces: other bytes of a pointer, commas and
 // percent signs are percent-encoded.
 func DriftHeader(list []Drift) string {
-	var b strings.Builder
+	header := make([]byte, 0, MaxDriftHeader)
 	for i, d := range list {
-		item := string(d.Kind) + " " + encodeDrift(d.Pointer)
+		before := len(header)
 		if i > 0 {
-			item = ", " + item
+			header = append(header, ", "...)
 		}
-		room := MaxDriftHeader - b.Len()
+		header = append(header, d.Kind...)
+		header = append(header, ' ')
+		header = appendDrift(header, d.Pointer)
+		longest := MaxDriftHeader
 		if i < len(list)-1 {
-			room -= len(driftMore)
+			longest -= len(driftMore)
 		}
-		if len(item) > room {
-			return strings.TrimPrefix(b.String()+driftMore, ", ")
+		if len(header) > longest {
+			return strings.TrimPrefix(string(header[:before])+driftMore, ", ")
 		}
-		b.WriteString(item)
 	}
-	return b.String()
+	return string(header)
 }
 
-func encodeDrift(pointer string) string {
-	plain := true
+func appendDrift(header []byte, pointer string) []byte {
 	for i := range len(pointer) {
-		plain = plain && isDriftByte(pointer[i])
-	}
-	if plain {
-		return pointer
-	}
-	var b strings.Builder
-	for i := range len(pointer) {
-		if isDriftByte(pointer[i]) {
-			b.WriteByte(pointer[i])
+		if c := pointer[i]; isDriftByte(c) {
+			header = append(header, c)
 		} else {
-			fmt.Fprintf(&b, "%%%02X", pointer[i])
+			header = fmt.Appendf(header, "%%%02X", c)
 		}
 	}
-	return b.String()
+	return header
 }
 
 func isDriftByte(c byte) bool { return c > ' ' && c <= '~' && c != ',' && c != '%' }

@@ -60,32 +60,32 @@ func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
 // DigestID is the event ID that stands for a value too long, or not there, to
 // be an ID itself: "sha256:" and the digest in hexadecimal.
-func DigestID(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
+func DigestID(sum [sha256.Size]byte) string {
+	return string(hex.AppendEncode([]byte("sha256:"), sum[:]))
+}
 
 // LogID returns a short digest of an event ID, to find an event in a log that
 // must not hold the ID itself: IDs are the sender's, and may name a person.
 func LogID(id string) string {
-	sum := sha256.Sum256([]byte(id))
+	sum := digest(id)
 	return hex.EncodeToString(sum[:8])
 }
 
 // EventKey is the key under which a store holds the claim on an event. It has
 // a fixed length and holds no personal data.
-func EventKey(hook, id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return "hookgate:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
-}
+func EventKey(hook, id string) string { return storeKey("hookgate", hook, digest(id)) }
 
 // ResourceKey is EventKey for a hook without a name of its own: the resource,
 // such as method and path, tells its events from those of other routes that
 // have no name either. No two lists of parts make one key.
 func ResourceKey(hook string, resource []string, id string) string {
-	digest := sha256.New()
-	for _, part := range append(resource[:len(resource):len(resource)], id) {
-		sum := sha256.Sum256([]byte(part)) // of a fixed length, so that no part runs into the next
-		digest.Write(sum[:])
+	sums := make([]byte, 0, 4*sha256.Size)
+	for _, part := range resource {
+		sum := digest(part) // of a fixed length, so that no part runs into the next
+		sums = append(sums, sum[:]...)
 	}
-	return "hookgate:" + hook + ":" + base64.RawURLEncoding.EncodeToString(digest.Sum(nil))[:22]
+	sum := digest(id)
+	return storeKey("hookgate", hook, sha256.Sum256(append(sums, sum[:]...)))
 }
 
 // ParkKey is the key of an event that was kept for a person. It is not the
@@ -93,11 +93,11 @@ func ResourceKey(hook string, resource []string, id string) string {
 // well as the body: with an ID in a header, two events may have the same body,
 // and each must be kept. A letter without an ID has its body alone.
 func ParkKey(hook, id string, fp Fingerprint) string {
-	sum := [sha256.Size]byte(fp)
-	if id != "" {
-		sum = sha256.Sum256(append(fp[:], id...)) // fp has a fixed length: no two pairs are one text
+	if id == "" {
+		return storeKey("park", hook, fp)
 	}
-	return "park:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
+	pair := append(make([]byte, 0, len(fp)+MaxIDLength), fp[:]...) // fp has a fixed length: no two pairs are one text
+	return storeKey("park", hook, sha256.Sum256(append(pair, id...)))
 }
 
 // InboxKey is the key under which a consumer remembers that it has processed an
@@ -105,12 +105,29 @@ func ParkKey(hook, id string, fp Fingerprint) string {
 // key of its own: always the same for the same replay, so that one which is
 // repeated makes no second effect.
 func InboxKey(hook, id string, replay int) string {
-	sum := sha256.Sum256([]byte(id))
-	key := "inbox:" + hook + ":" + base64.RawURLEncoding.EncodeToString(sum[:])[:22]
+	key := storeKey("inbox", hook, digest(id))
 	if replay > 0 {
 		key += ":" + strconv.Itoa(replay)
 	}
 	return key
+}
+
+// storeKey is a key of a store: what it is for, the hook and 22 characters of a
+// digest, which are 132 bits.
+func storeKey(of, hook string, sum [sha256.Size]byte) string {
+	const digits = 22
+	key := make([]byte, 0, 128) // more than any name and digest, so that it stays on the stack
+	key = append(key, of...)
+	key = append(key, ':')
+	key = append(key, hook...)
+	key = append(key, ':')
+	return string(base64.RawURLEncoding.AppendEncode(key, sum[:])[:len(key)+digits])
+}
+
+// digest is the SHA-256 of a text. What is no longer than an event ID is copied
+// to the stack for it, and allocates nothing.
+func digest(text string) [sha256.Size]byte {
+	return sha256.Sum256(append(make([]byte, 0, MaxIDLength), text...))
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)

@@ -1,6 +1,9 @@
 package hook
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestTheKeyOfALetterTellsItFromOthers(t *testing.T) {
 	a, b := Fingerprint{1}, Fingerprint{2}
@@ -45,5 +48,25 @@ func TestTheKeyOfANamelessHookTellsResourcesApart(t *testing.T) {
 	}
 	if _, there := keys[ResourceKey("h", []string{"POST", "/a"}, "1")]; !there {
 		t.Error("one event has two keys")
+	}
+}
+
+// The keys stand in stores that an older version has written to.
+func TestKeysStayWhatTheyAre(t *testing.T) {
+	const id = "evt_00000000000000000000000000000000"
+	for got, want := range map[string]string{
+		EventKey("pe-action-map", id):                            "hookgate:pe-action-map:uyQjNqhVUf1soD-fhznP0I",
+		ResourceKey("default", []string{"POST", "/a"}, id):       "hookgate:default:9n6OJewA8UIG8aFvp20WYg",
+		ParkKey("pe-action-map", id, Fingerprint{1}):             "park:pe-action-map:j6JROpwK3y14o5Avp-fmli",
+		ParkKey("pe-action-map", "", Fingerprint{1}):             "park:pe-action-map:AQAAAAAAAAAAAAAAAAAAAA",
+		InboxKey("pe-action-map", id, 0):                         "inbox:pe-action-map:uyQjNqhVUf1soD-fhznP0I",
+		InboxKey("pe-action-map", id, 12):                        "inbox:pe-action-map:uyQjNqhVUf1soD-fhznP0I:12",
+		DigestID(Fingerprint{1}):                                 "sha256:01" + strings.Repeat("0", 62),
+		LogID(id):                                                "bb242336a85551fd",
+		EventKey(strings.Repeat("h", 64), strings.Repeat(id, 9)): "hookgate:" + strings.Repeat("h", 64) + ":As__BVqRWAUmGi0GccUgto",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
