@@ -22,11 +22,11 @@ func checkMediaType(header http.Header, anyType bool) error {
 		return nil
 	}
 	values := header.Values("Content-Type")
-	if len(values) == 1 && values[0] == "application/json" { // nearly all
-		return nil
-	}
 	if len(values) != 1 {
 		return &hook.Error{Code: hook.CodeUnsupportedMediaType}
+	}
+	if isUsual(values[0]) {
+		return nil
 	}
 	mediaType, params, err := mime.ParseMediaType(values[0])
 	if err != nil || mediaType != "application/json" && !isJSONSuffix(mediaType) {
@@ -36,6 +36,18 @@ func checkMediaType(header http.Header, anyType bool) error {
 		return &hook.Error{Code: hook.CodeUnsupportedMediaType}
 	}
 	return nil
+}
+
+// isUsual knows what nearly all senders write, in any case, so that it need not
+// be taken apart.
+func isUsual(contentType string) bool {
+	for _, usual := range [...]string{"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"} {
+		// What EqualFold takes for an ASCII letter beside the letter itself is longer.
+		if len(contentType) == len(usual) && strings.EqualFold(contentType, usual) {
+			return true
+		}
+	}
+	return false
 }
 
 // isUTF8 reports whether a charset is UTF-8, also by the name without a hyphen
