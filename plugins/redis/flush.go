@@ -9,24 +9,38 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// flush sends claims until the store is closed.
+// flush sends claims until the store is closed. One flusher at a time gathers:
+// where all wait, claims that come together wake one each, and go out in as many
+// pipelines.
 func (s *Store) flush() {
 	batch := make([]*op, 0, maxBatch)
 	for {
-		select {
-		case <-s.stopping:
+		batch = s.next(batch[:0])
+		if batch == nil {
 			return
-		case o := <-s.queue:
-			batch = append(batch[:0], o)
 		}
-		// Callers that are about to claim get to it, which makes pipelines
-		// longer and costs nothing when there are none.
-		runtime.Gosched()
-		batch = take(s.gather(batch), time.Now())
+		batch = take(batch, time.Now())
 		if len(batch) > 0 {
 			s.serve(batch)
 		}
 	}
+}
+
+// next waits for claims and returns all that there are, or nil when the store
+// is closed.
+func (s *Store) next(batch []*op) []*op {
+	s.gathering.Lock()
+	defer s.gathering.Unlock()
+	select {
+	case <-s.stopping:
+		return nil
+	case o := <-s.queue:
+		batch = append(batch, o)
+	}
+	// Callers that are about to claim get to it, which makes pipelines
+	// longer and costs nothing when there are none.
+	runtime.Gosched()
+	return s.gather(batch)
 }
 
 // gather adds the claims that wait.

@@ -42,12 +42,13 @@ type Store struct {
 	stopping chan struct{}           // closed by Close
 	running  sync.WaitGroup          // flushers and the watch
 
-	queue   chan *op
-	ops     sync.Pool // *op
-	dialect dialect
-	health  health
-	facts   atomic.Pointer[facts] // nil until the server was asked
-	counts  counts
+	queue     chan *op
+	gathering sync.Mutex // held by the one flusher that waits for claims
+	ops       sync.Pool  // *op
+	dialect   dialect
+	health    health
+	facts     atomic.Pointer[facts] // nil until the server was asked
+	counts    counts
 
 	// Seams for tests.
 	tick, survey time.Duration
