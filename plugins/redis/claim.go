@@ -27,7 +27,7 @@ func (s *Store) claim(ctx context.Context, batch []*op) {
 func (a *attempt) oneStep(batch []*op) (left []*op) {
 	cmds := make([]goredis.Cmder, len(batch))
 	for i, o := range batch {
-		cmds[i] = goredis.NewStringCmd(a.ctx, "set", o.key, o.value, "nx", "get", "px", o.lease)
+		cmds[i] = goredis.NewStringCmd(a.ctx, o.args...)
 	}
 	a.send(cmds)
 	for i, o := range batch {

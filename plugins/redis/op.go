@@ -16,11 +16,12 @@ const (
 	opLeft           // by the caller: it will never be sent
 )
 
-// op is one claim on its way through a flusher.
+// op is one claim on its way through a flusher. It is used again once neither
+// its caller nor a flusher holds it.
 type op struct {
 	key      string
-	value    string
-	lease    int64 // in milliseconds
+	value    []byte // always in the same memory
+	lease    int64  // in milliseconds
 	token    hook.Token
 	own      hook.Fingerprint
 	deadline time.Time // when the caller leaves
@@ -31,6 +32,7 @@ type op struct {
 	err   error
 
 	phase atomic.Uint32
+	args  []any         // of the command that claims: they point at key, value and lease
 	done  chan struct{} // of capacity 1; gets a value when the outcome is there
 	timer *time.Timer
 }
@@ -38,7 +40,9 @@ type op struct {
 func newOp() *op {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &op{done: make(chan struct{}, 1), timer: t}
+	o := &op{value: make([]byte, pendingLength), done: make(chan struct{}, 1), timer: t}
+	o.args = []any{"set", &o.key, o.value, "nx", "get", "px", &o.lease}
+	return o
 }
 
 // Claim implements hook.Store.
@@ -58,9 +62,9 @@ func (s *Store) Claim(ctx context.Context, c hook.Claim) (hook.State, hook.Finge
 	}
 	o := s.ops.Get().(*op)
 	*o = op{
-		key: s.key(c.Key), value: pendingValue(c.Token, c.Fingerprint), lease: milliseconds(c.Lease),
+		key: s.key(c.Key), value: appendPending(o.value[:0], c.Token, c.Fingerprint), lease: milliseconds(c.Lease),
 		token: c.Token, own: c.Fingerprint, deadline: time.Now().Add(s.opts.Timeout),
-		done: o.done, timer: o.timer,
+		args: o.args, done: o.done, timer: o.timer,
 	}
 	o.timer.Reset(s.opts.Timeout)
 	free, err := s.await(ctx, o)
@@ -83,13 +87,17 @@ func (s *Store) Claim(ctx context.Context, c hook.Claim) (hook.State, hook.Finge
 // flusher has no hold on it any more.
 func (s *Store) await(ctx context.Context, o *op) (free bool, err error) {
 	select {
-	case s.queue <- o:
-	case <-ctx.Done():
-		return true, ctx.Err()
-	case <-o.timer.C:
-		return true, s.late()
-	case <-s.stopping:
-		return true, ErrClosed
+	case s.queue <- o: // nearly always: looking at one channel costs less than at four
+	default:
+		select {
+		case s.queue <- o:
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case <-o.timer.C:
+			return true, s.late()
+		case <-s.stopping:
+			return true, ErrClosed
+		}
 	}
 	select {
 	case <-o.done:

@@ -43,9 +43,7 @@ func (a *attempt) send(cmds []goredis.Cmder) {
 
 func (a *attempt) once(cmds []goredis.Cmder) {
 	p := a.store.client.Pipeline()
-	for _, cmd := range cmds {
-		_ = p.Process(a.ctx, cmd) // only queues it
-	}
+	_ = p.BatchProcess(a.ctx, cmds...) // only queues them
 	_, err := p.Exec(a.ctx)
 	if err == nil || slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {
 		return // each has its own

@@ -73,6 +73,14 @@ func (s *Store) eval(ctx context.Context, sc script, c hook.Claim, args ...any) 
 	return n == 1 && err == nil, err
 }
 
+// record is a commit, with the arguments of its command. They point at it: a
+// value each would be one more piece of memory each.
+type record struct {
+	key, value string
+	ttl        int64 // in milliseconds
+	args       [5]any
+}
+
 // Commit implements hook.Store.
 func (s *Store) Commit(ctx context.Context, cs ...hook.Claim) error {
 	cmds := make([]goredis.Cmder, len(cs))
@@ -85,8 +93,12 @@ func (s *Store) Commit(ctx context.Context, cs ...hook.Claim) error {
 		}
 	}
 	return s.do(ctx, func(a *attempt) error {
+		records := make([]record, len(cs))
 		for i, c := range cs {
-			cmds[i] = goredis.NewStatusCmd(a.ctx, "set", s.key(c.Key), committedValue(c.Fingerprint), "px", milliseconds(c.TTL))
+			r := &records[i]
+			r.key, r.value, r.ttl = s.key(c.Key), committedValue(c.Fingerprint), milliseconds(c.TTL)
+			r.args = [...]any{"set", &r.key, &r.value, "px", &r.ttl}
+			cmds[i] = goredis.NewStatusCmd(a.ctx, r.args[:]...)
 		}
 		if len(cmds) > 0 {
 			a.send(cmds)

@@ -10,14 +10,31 @@ import (
 // strict takes no bits after the last byte: each value has one form.
 var strict = base64.RawURLEncoding.Strict()
 
-// heldBy is how the value of a claim begins that is pending under the token.
-func heldBy(t hook.Token) string { return "p:" + strict.EncodeToString(t[:]) + ":" }
+// The lengths of the values.
+var (
+	pendingLength   = len("p::") + strict.EncodedLen(len(hook.Token{})) + strict.EncodedLen(len(hook.Fingerprint{}))
+	committedLength = len("c:") + strict.EncodedLen(len(hook.Fingerprint{}))
+)
 
-func pendingValue(t hook.Token, fp hook.Fingerprint) string {
-	return heldBy(t) + strict.EncodeToString(fp[:])
+// heldBy is how the value of a claim begins that is pending under the token.
+func heldBy(t hook.Token) string { return string(appendHeldBy(nil, t)) }
+
+func appendHeldBy(b []byte, t hook.Token) []byte {
+	b = append(b, "p:"...)
+	b = strict.AppendEncode(b, t[:])
+	return append(b, ':')
 }
 
-func committedValue(fp hook.Fingerprint) string { return "c:" + strict.EncodeToString(fp[:]) }
+// appendPending appends the value of a claim that is pending.
+func appendPending(b []byte, t hook.Token, fp hook.Fingerprint) []byte {
+	return strict.AppendEncode(appendHeldBy(b, t), fp[:])
+}
+
+// committedValue is the value of a claim that is committed.
+func committedValue(fp hook.Fingerprint) string {
+	b := append(make([]byte, 0, committedLength), "c:"...)
+	return string(strict.AppendEncode(b, fp[:]))
+}
 
 // judge returns what a value means for an attempt. It returns ErrForeign for
 // what this package does not write.

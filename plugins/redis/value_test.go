@@ -7,6 +7,8 @@ import (
 	"github.com/hookgate/hookgate/hook"
 )
 
+func pendingValue(t hook.Token, fp hook.Fingerprint) string { return string(appendPending(nil, t, fp)) }
+
 func TestValuesAreReadAsTheyWereWritten(t *testing.T) {
 	mine, other, fp := hook.NewToken(), hook.NewToken(), hook.Fingerprint{1, 2, 3}
 	for value, want := range map[string]hook.State{
