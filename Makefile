@@ -114,8 +114,8 @@ bench: servers build ## measure the edge against bare Caddy; flags in ARGS, such
 	@bin/bench-edge -dir bin $(ARGS)
 
 .PHONY: bench-micro
-bench-micro: ## measure the parts: stores, the reading of a body
-	@go test -run '^$$' -bench . -benchtime 5s ./plugins/... ./contract
+bench-micro: ## measure the parts: stores, the reading of a body, a request's way through the handlers
+	@go test -run '^$$' -bench . -benchtime 5s ./plugins/... ./contract ./caddymodule
 
 .PHONY: clean
 clean: ## remove what was built; keeps ./data
