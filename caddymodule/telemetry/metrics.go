@@ -5,7 +5,6 @@ package telemetry
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,6 +40,8 @@ type Metrics struct {
 	shed     *prometheus.CounterVec
 	local    *prometheus.CounterVec
 	dropped  prometheus.Counter
+
+	hooks sync.Map // *hookSeries by the hook's name
 }
 
 // Why requests were shed. Reasons are metric labels: the set is closed.
@@ -106,15 +107,4 @@ func Register(ctx caddy.Context, cs ...prometheus.Collector) error {
 		}
 	}
 	return nil
-}
-
-// observe counts one request.
-func (m *Metrics) observe(hook, outcome string, total time.Duration, stages *[StageCount]time.Duration) {
-	m.requests.WithLabelValues(hook, outcome).Inc()
-	m.duration.WithLabelValues(hook).Observe(total.Seconds())
-	for s, d := range stages {
-		if d > 0 {
-			m.stages.WithLabelValues(hook, stageNames[s]).Observe(d.Seconds())
-		}
-	}
 }

@@ -74,7 +74,7 @@ func (rec *Recorder) Record(r *Request) {
 	if rec == nil {
 		return
 	}
-	rec.metrics.observe(r.Hook, r.Outcome, r.Total, &r.Stages)
+	rec.metrics.of(r.Hook).observe(r.Outcome, r.Total, &r.Stages)
 	if r.Local {
 		rec.metrics.local.WithLabelValues(r.Hook).Inc()
 	}
