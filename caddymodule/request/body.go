@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
@@ -68,17 +69,34 @@ func readAll(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > 0 {
 		room = min(r.ContentLength, firstPromise)
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, min(room, limit+1)+bytes.MinRead))
-	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	buf, err := fill(make([]byte, 0, min(room, limit)+1), r.Body, limit)
 	if err != nil {
-		return nil, readError(err)
+		return nil, err
 	}
-	if n > limit {
-		return nil, &hook.Error{Code: hook.CodeBodyTooLarge}
+	again := &replay{Closer: r.Body}
+	again.Reset(buf)
+	r.Body = again
+	r.ContentLength = int64(len(buf))
+	return buf, nil
+}
+
+// fill reads all there is, as long as it is not more than limit. One byte of room
+// beyond what comes is for its end.
+func fill(buf []byte, body io.Reader, limit int64) ([]byte, error) {
+	for {
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, &hook.Error{Code: hook.CodeBodyTooLarge}
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return nil, readError(err)
+		case len(buf) == cap(buf):
+			buf = slices.Grow(buf, int(min(int64(len(buf)), limit+1-int64(len(buf)))))
+		}
 	}
-	r.Body = &replay{Reader: bytes.NewReader(buf.Bytes()), Closer: r.Body}
-	r.ContentLength = n
-	return buf.Bytes(), nil
 }
 
 // readError says what ended a read. The body's own error may be a HandlerError
@@ -95,6 +113,6 @@ func readError(err error) error {
 
 // replay is a body that was read already. Closing it closes the original.
 type replay struct {
-	*bytes.Reader
+	bytes.Reader
 	io.Closer
 }
