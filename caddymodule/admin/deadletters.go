@@ -111,16 +111,15 @@ func activeLetters(ctx context.Context) (hook.DeadLetters, func(), error) {
 	if err != nil {
 		return nil, nil, status(http.StatusNotFound, err)
 	}
-	leave, err := rt.Enter(ctx)
-	if err != nil {
+	if err := rt.Enter(ctx); err != nil {
 		return nil, nil, status(http.StatusServiceUnavailable, err)
 	}
 	letters, ok := rt.Letters()
 	if !ok {
-		leave()
+		rt.Leave()
 		return nil, nil, status(http.StatusNotFound, errNoLetters)
 	}
-	return letters, leave, nil
+	return letters, rt.Leave, nil
 }
 
 func (a *DeadLetters) list(w http.ResponseWriter, r *http.Request, desk *deadletter.Local) error {

@@ -165,26 +165,27 @@ func (rt *Runtime) stop() {
 	}
 }
 
-// Enter keeps the runtime until leave is called. Every request does so. Caddy
+// Enter keeps the runtime until Leave is called. Every request does so. Caddy
 // starts apps in no order: a request that comes before this one is started
-// waits for it.
-func (rt *Runtime) Enter(ctx context.Context) (leave func(), err error) {
+// waits for it. After an error there is nothing to leave.
+func (rt *Runtime) Enter(ctx context.Context) error {
 	select {
 	case <-rt.started:
 	case <-ctx.Done():
-		return nil, &hook.Error{Code: hook.CodeStoreUnavailable, Err: errors.New("not started yet")}
+		return &hook.Error{Code: hook.CodeStoreUnavailable, Err: errors.New("not started yet")}
 	}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.closed {
-		return nil, hook.ErrDraining
+		return hook.ErrDraining
 	}
 	rt.users++
 	rt.tracing.note(ctx)
-	return rt.leave, nil
+	return nil
 }
 
-func (rt *Runtime) leave() {
+// Leave lets the runtime go.
+func (rt *Runtime) Leave() {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.users--
@@ -294,11 +295,10 @@ var ErrNoInspector = errors.New("this queue cannot be looked into")
 
 // Inspect runs fn on the queue, if it can be looked into.
 func (rt *Runtime) Inspect(ctx context.Context, fn func(hook.Inspector) error) error {
-	leave, err := rt.Enter(ctx)
-	if err != nil {
+	if err := rt.Enter(ctx); err != nil {
 		return err
 	}
-	defer leave()
+	defer rt.Leave()
 	in, ok := rt.primary().(hook.Inspector)
 	if !ok {
 		return ErrNoInspector

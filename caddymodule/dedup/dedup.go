@@ -128,11 +128,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			Detail: "webhook_dedup has nowhere to keep an invalid event: set on_contract_violation reject, or use webhook_publish without webhook_dedup",
 		})
 	}
-	leave, err := h.runtime.Enter(r.Context())
-	if err != nil {
+	if err := h.runtime.Enter(r.Context()); err != nil {
 		return problem.Error(err)
 	}
-	defer leave()
+	defer h.runtime.Leave()
 
 	claim := hook.Claim{
 		Key:         key(st.Event, r),

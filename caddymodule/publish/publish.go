@@ -168,11 +168,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		// new here would be a duplicate of another's.
 		return problem.Error(&hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_publish needs a webhook_validate with a name"})
 	}
-	leave, err := h.runtime.Enter(r.Context())
-	if err != nil {
+	if err := h.runtime.Enter(r.Context()); err != nil {
 		return problem.Error(err)
 	}
-	defer leave()
+	defer h.runtime.Leave()
 
 	st.Event.RoutingKey = h.RoutingKey
 	if st.Event.RoutingKey == "" {

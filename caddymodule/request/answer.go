@@ -37,12 +37,13 @@ func (st *State) Answer(w http.ResponseWriter, r *http.Request, outcome hook.Out
 	buf = append(buf, "}\n"...)
 
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
+	values := [...]string{"application/json", "no-store", strconv.Itoa(len(buf)), "true"} // one room for all
+	header["Content-Type"] = values[0:1:1]
+	header["Cache-Control"] = values[1:2:2]
+	header["Content-Length"] = values[2:3:3]
 	if outcome == hook.OutcomeDuplicate {
-		header.Set("Idempotent-Replayed", "true")
+		header["Idempotent-Replayed"] = values[3:4:4]
 	}
-	header.Set("Content-Length", strconv.Itoa(len(buf)))
 	st.Taken(r, outcome, status)
 	w.WriteHeader(status)
 	_, _ = w.Write(buf) // the sender is gone: it will ask again, with the same ID

@@ -116,12 +116,23 @@ func (st *State) finish(r *http.Request, outcome string, status int, err error) 
 		record.EventID = st.Event.ID
 	}
 	st.recorder.Record(&record)
-	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-		extra.Set(zap.String("hook", st.Hook))
-		extra.Set(zap.String("outcome", outcome))
-		if st.Local {
-			extra.Set(zap.String("durability", durabilityLocal))
-		}
+	st.note(r, outcome)
+}
+
+// note puts the outcome into the line of the access log, where the server has one:
+// a field costs more than all the metrics.
+func (st *State) note(r *http.Request, outcome string) {
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server != nil && server.Logs == nil {
+		return
+	}
+	extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	if !ok {
+		return
+	}
+	extra.Set(zap.String("hook", st.Hook))
+	extra.Set(zap.String("outcome", outcome))
+	if st.Local {
+		extra.Set(zap.String("durability", durabilityLocal))
 	}
 }
 
