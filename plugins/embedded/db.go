@@ -41,6 +41,8 @@ type DB struct {
 	bolt  *bolt.DB // set once, before phaseRunning
 
 	ops      chan *op
+	enough   atomic.Int64  // how many the writer waits for, 0: it does not wait
+	crowd    chan struct{} // of capacity 1: there are as many
 	pool     sync.Pool     // *op
 	stopping chan struct{} // closed by Close
 	stopped  chan struct{} // closed when the writer has ended
@@ -58,8 +60,9 @@ type DB struct {
 	surveyed lastSurvey
 
 	// Seams for tests.
-	commit func(*bolt.Tx) error
-	tick   time.Duration
+	commit    func(*bolt.Tx) error
+	tick      time.Duration
+	maxLinger time.Duration
 }
 
 // New checks the options. It touches nothing on disk.
@@ -73,6 +76,7 @@ func New(opts Options) (*DB, error) {
 		log:      opts.Logger,
 		now:      opts.Now,
 		ops:      make(chan *op, queueDepth),
+		crowd:    make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 		stopped:  make(chan struct{}),
 		broken:   make(chan struct{}),
@@ -80,6 +84,8 @@ func New(opts Options) (*DB, error) {
 		sweeping: make(chan struct{}, 1),
 		commit:   (*bolt.Tx).Commit,
 		tick:     tickEvery,
+
+		maxLinger: maxLinger,
 	}
 	d.pool.New = func() any { return &op{done: make(chan struct{}, 1)} }
 	d.setBound(opts.MaxSize)

@@ -5,7 +5,10 @@
 // One goroutine writes. It takes the operations that wait, up to 512, and
 // commits them in one transaction which is on disk (fsync) before any of them
 // is answered. An event and the committed key of its claim are in the same
-// transaction.
+// transaction. Where many call, it gives those whom it has just answered at most
+// 4 ms, and not longer than the transaction took, to come back before it begins
+// the next one, so that all are in the same transaction; a lone caller never
+// waits for others.
 //
 // # States of an event
 //

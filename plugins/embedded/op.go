@@ -82,6 +82,7 @@ func (d *DB) submit(ctx context.Context, o *op) error {
 	}
 	select {
 	case d.ops <- o:
+		d.arrived()
 		return nil
 	default:
 	}

@@ -18,7 +18,8 @@ type writer struct {
 	from      uint64              // see batch
 	freed     map[uint64]struct{} // memory of batches, used again
 	given     uint64              // see batch
-	back      []taken             // events to be marked as never handed out
+	patience  patience
+	back      []taken // events to be marked as never handed out
 	closing   bool
 	stuck     bool // what the desk wants cannot be done now
 }
@@ -57,9 +58,10 @@ func (d *DB) write() {
 	d.closeErr = guard(d.bolt.Close)
 }
 
-// gather takes o and all that waits behind it, and does it. There is no delay:
-// while one transaction is written the next batch fills.
+// gather takes o and all that waits behind it, and does it. While one transaction
+// is written the next batch fills.
 func (w *writer) gather(o *op) {
+	w.waitForMore()
 	w.picked = w.picked[:0]
 	w.pick(o)
 	for len(w.picked) < maxBatch {
@@ -72,7 +74,10 @@ func (w *writer) gather(o *op) {
 		break
 	}
 	if len(w.picked) > 0 {
+		begin := time.Now()
 		w.execute(w.picked)
+		end := time.Now()
+		w.patience.done(len(w.picked), len(w.ops), end.Sub(begin), end)
 	}
 }
 
