@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -21,6 +22,7 @@ type batch struct {
 
 	tx                        *bolt.Tx
 	keys, expiry, ready, dead *bolt.Bucket
+	find                      *bolt.Cursor // in keys: one for all lookups
 	handed, later, laterAt    lazy
 	nextDue                   int64 // not later than the first entry of the expiry index
 	nextLater                 int64 // not later than the first event that is due later
@@ -37,6 +39,7 @@ type batch struct {
 func (b *batch) open(tx *bolt.Tx) {
 	b.tx = tx
 	b.keys = tx.Bucket([]byte(bucketKeys))
+	b.find = b.keys.Cursor()
 	b.expiry = tx.Bucket([]byte(bucketExpiry))
 	b.ready = tx.Bucket([]byte(bucketReady))
 	b.dead = tx.Bucket([]byte(bucketDead))
@@ -65,8 +68,8 @@ func (b *batch) seal() error {
 // lookup returns the record under a hash, and whether it is live. One that has
 // expired is returned too: its place in the index must go with it.
 func (b *batch) lookup(h hash) (old *record, live bool, err error) {
-	v := b.keys.Get(h[:])
-	if v == nil {
+	k, v := b.find.Seek(h[:])
+	if !bytes.Equal(k, h[:]) {
 		return nil, false, nil
 	}
 	r, err := decodeRecord(v)
