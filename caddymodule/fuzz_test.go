@@ -69,6 +69,7 @@ var unmarshalers = []struct {
 	rest     []string
 }{
 	{"http.handlers.fail_fast", "fail_fast", []string{"", " 500ms {\n\tmax_in_flight 3\n\tmax_refused 10/s\n\tname a\n}", " {\n\t{\n\t}\n}"}},
+	{"http.handlers.webhook_allow", "webhook_allow", []string{" any", " private_ranges", " genesys a {\n\tobserve\n}", " file /a b"}},
 	{"http.handlers.webhook_auth", "webhook_auth", []string{" header X-Token {env.A} {env.B}", " {\n\theader X-A {file./a}\n\thub_signature {env.B}\n\tmax_body 1MiB\n}"}},
 	{"http.handlers.webhook_validate", "webhook_validate", []string{" {\n\tname a\n\tcontract file /a\n\tevent_id /a /b\n\tmax_event_age 1h\n}", " {\n\tevent_id header X-Id\n\tany_media_type\n}"}},
 	{"http.handlers.webhook_dedup", "webhook_dedup", []string{" {\n\tttl 1h\n\tlease 2s\n}"}},

@@ -24,6 +24,7 @@ import (
 func init() {
 	httpcaddyfile.RegisterDirectiveOrder("fail_fast", httpcaddyfile.Before, "request_body")
 	for _, directive := range []string{
+		"webhook_allow",
 		"webhook_auth",
 		"webhook_validate",
 		"webhook_dedup",

@@ -26,6 +26,7 @@ var ours = []string{
 	"hookgate.stores.redis",
 	"http.handlers.fail_fast",
 	"http.handlers.hookgate_health",
+	"http.handlers.webhook_allow",
 	"http.handlers.webhook_auth",
 	"http.handlers.webhook_dedup",
 	"http.handlers.webhook_problem",

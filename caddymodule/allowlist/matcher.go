@@ -1,6 +1,6 @@
-// Package allowlist tells senders by their addresses: the matcher
-// client_ip_source, which takes any IP source, and the sources genesys and
-// genesys_file.
+// Package allowlist tells senders by their addresses: the handler webhook_allow
+// and the matcher client_ip_source, which take any IP source, and the sources
+// genesys and genesys_file.
 package allowlist
 
 import (

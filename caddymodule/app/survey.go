@@ -22,6 +22,7 @@ var passing = map[caddy.ModuleID]bool{
 	"http.handlers.rewrite":          true,
 	"http.handlers.tracing":          true,
 	"http.handlers.vars":             true,
+	"http.handlers.webhook_allow":    true,
 	"http.handlers.webhook_auth":     true,
 	"http.handlers.webhook_dedup":    true,
 	"http.handlers.webhook_validate": true,

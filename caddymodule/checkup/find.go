@@ -107,6 +107,9 @@ func (f *finder) handlers(all []json.RawMessage, passed []effect) []effect {
 		case "fail_fast":
 			h := decode[failfast.Handler](raw)
 			passed = append(passed, effect{apply: func(of *hook) { of.failFast = h }})
+		case "webhook_allow":
+			h := decode[allowlist.Handler](raw)
+			passed = append(passed, effect{apply: func(of *hook) { of.allow = h.SourcesRaw }})
 		case "webhook_auth":
 			h := decode[auth.Handler](raw)
 			passed = append(passed, effect{apply: func(of *hook) { of.auth = h }})

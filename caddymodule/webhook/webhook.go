@@ -4,8 +4,6 @@ package webhook
 
 import (
 	"encoding/json"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -67,43 +65,26 @@ func (c *hookConfig) applyDefaults() {
 
 // stages returns the composed handlers, and the route for their errors.
 func (c *hookConfig) stages() *caddyhttp.Subroute {
+	route := func(handlers ...json.RawMessage) caddyhttp.RouteList {
+		return caddyhttp.RouteList{{HandlersRaw: handlers}}
+	}
 	handle := func(h any, name string) json.RawMessage {
 		return caddyconfig.JSONModuleObject(h, "handler", name, nil)
 	}
-	refuse := func(status int) json.RawMessage {
-		return handle(&caddyhttp.StaticError{StatusCode: caddyhttp.WeakString(strconv.Itoa(status))}, "error")
-	}
-	not := func(matcher string, value any) caddyhttp.RawMatcherSets {
-		return caddyhttp.RawMatcherSets{caddy.ModuleMap{
-			"not": caddyconfig.JSON([]caddy.ModuleMap{{matcher: caddyconfig.JSON(value, nil)}}, nil),
-		}}
-	}
-
-	routes := caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
+	way := []json.RawMessage{
 		handle(&failfast.Handler{Hook: c.name, Budget: c.timeout, MaxInFlight: c.maxInFlight, MaxRefused: c.maxRefused}, "fail_fast"),
-	}}}
-	if !c.allowAny {
-		routes = append(routes, caddyhttp.Route{
-			MatcherSetsRaw: not("client_ip_source", &allowlist.MatchClientIPSource{SourcesRaw: c.allow}),
-			HandlersRaw:    []json.RawMessage{refuse(http.StatusForbidden)},
-		})
+		handle(&allowlist.Handler{SourcesRaw: c.allow}, "webhook_allow"),
 	}
-	routes = append(routes, caddyhttp.Route{
-		MatcherSetsRaw: not("method", caddyhttp.MatchMethod{http.MethodPost}),
-		HandlersRaw:    []json.RawMessage{refuse(http.StatusMethodNotAllowed)},
-	})
-	var last []json.RawMessage
 	if len(c.rules) > 0 {
-		last = append(last, handle(&auth.Handler{Rules: c.rules, MaxBody: c.validate.MaxBody}, "webhook_auth"))
+		way = append(way, handle(&auth.Handler{Rules: c.rules, MaxBody: c.validate.MaxBody}, "webhook_auth"))
 	}
-	last = append(last, handle(&c.validate, "webhook_validate"), handle(&c.publish, "webhook_publish"))
-	routes = append(routes, caddyhttp.Route{HandlersRaw: last})
+	way = append(way, handle(&c.validate, "webhook_validate"), handle(&c.publish, "webhook_publish"))
 
+	// One route for all: Caddy makes a chain of a subroute's routes anew for
+	// each request.
 	return &caddyhttp.Subroute{
-		Routes: routes,
-		Errors: &caddyhttp.HTTPErrorConfig{Routes: caddyhttp.RouteList{{
-			HandlersRaw: []json.RawMessage{handle(new(problem.Handler), "webhook_problem")},
-		}}},
+		Routes: route(way...),
+		Errors: &caddyhttp.HTTPErrorConfig{Routes: route(handle(new(problem.Handler), "webhook_problem"))},
 	}
 }
 
