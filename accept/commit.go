@@ -27,10 +27,10 @@ type committer struct {
 	done    chan struct{} // closed when run has ended
 }
 
-// A batch is written after gatherTime. Where that fails it is tried so often,
-// with growing pauses from firstPause on.
+// A batch is written when it is full, or after gatherTime. Where that fails it
+// is tried so often, with growing pauses from firstPause on.
 const (
-	gatherTime     = 2 * time.Millisecond
+	gatherTime     = 5 * time.Millisecond
 	commitAttempts = 4
 	firstPause     = 50 * time.Millisecond
 )
@@ -95,8 +95,8 @@ func (c *committer) run() {
 			return
 		default:
 			<-c.wake
-			c.gather()
 		}
+		c.gather()
 	}
 }
 
@@ -104,9 +104,9 @@ func (c *committer) run() {
 // key meanwhile finds it pending, and asks again.
 func (c *committer) gather() {
 	c.mu.Lock()
-	closed := c.closed
+	ready := c.closed || len(c.pending) >= c.batch
 	c.mu.Unlock()
-	if !closed {
+	if !ready {
 		time.Sleep(gatherTime)
 	}
 }

@@ -97,7 +97,7 @@ func RetryAfter(lease time.Duration) time.Duration {
 }
 
 // Option changes one call of Do.
-type Option func(*doOptions)
+type Option func(doOptions) doOptions
 
 type doOptions struct {
 	renew  bool
@@ -106,7 +106,7 @@ type doOptions struct {
 
 // Renewing renews the claim as long as the work runs, for work that may take
 // longer than the lease.
-func Renewing() Option { return func(o *doOptions) { o.renew = true } }
+func Renewing() Option { return func(o doOptions) doOptions { o.renew = true; return o } }
 
 // Do claims and, if the claim is ours, runs work. It returns
 //
@@ -123,15 +123,14 @@ func Renewing() Option { return func(o *doOptions) { o.renew = true } }
 func (c *Core) Do(ctx context.Context, claim hook.Claim, work func(context.Context) error, opts ...Option) (hook.State, hook.Fingerprint, error) {
 	var o doOptions
 	for _, opt := range opts {
-		opt(&o)
+		o = opt(o)
 	}
 	if !c.enter() {
 		return 0, hook.Fingerprint{}, hook.ErrDraining
 	}
 	defer c.running.Done()
 
-	claimed := time.Now() // before the claim: the store's clock starts later
-	state, fp, err := c.claim(ctx, claim, &claimed)
+	state, fp, claimed, err := c.claim(ctx, claim)
 	if err != nil || state == hook.Committed {
 		return state, fp, err
 	}
@@ -182,26 +181,28 @@ func inDoubt(claim hook.Claim, err error) error {
 	return &hook.Error{Code: hook.CodeOutcomeUnknown, RetryAfter: RetryAfter(claim.Lease), Err: err}
 }
 
-// claim asks for the claim, and looks again while it is another's. since is
-// moved to the attempt that won.
-func (c *Core) claim(ctx context.Context, claim hook.Claim, since *time.Time) (hook.State, hook.Fingerprint, error) {
-	return c.await(ctx, func() (hook.State, hook.Fingerprint, error) {
-		*since = time.Now()
+// claim asks for the claim, and looks again while it is another's. since is when
+// it asked last: the store's clock starts later.
+func (c *Core) claim(ctx context.Context, claim hook.Claim) (state hook.State, fp hook.Fingerprint, since time.Time, err error) {
+	state, fp, err = c.await(ctx, func(now time.Time) (hook.State, hook.Fingerprint, error) {
+		since = now
 		state, fp, err := c.store.Claim(ctx, claim)
 		if err != nil {
 			err = storeError(ctx, err)
 		}
 		return state, fp, err
 	})
+	return state, fp, since, err
 }
 
 // await calls ask until it says something else than Pending, at most for
 // PendingWait.
-func (c *Core) await(ctx context.Context, ask func() (hook.State, hook.Fingerprint, error)) (hook.State, hook.Fingerprint, error) {
-	deadline := time.Now().Add(c.opts.PendingWait)
+func (c *Core) await(ctx context.Context, ask func(now time.Time) (hook.State, hook.Fingerprint, error)) (hook.State, hook.Fingerprint, error) {
+	now := time.Now()
+	deadline := now.Add(c.opts.PendingWait)
 	var timer *time.Timer
-	for {
-		state, fp, err := ask()
+	for ; ; now = time.Now() {
+		state, fp, err := ask(now)
 		if err != nil || state != hook.Pending {
 			return state, fp, err
 		}

@@ -106,7 +106,7 @@ func (g *Gate) Park(ctx context.Context, ev *hook.Event, f hook.Fault, p Policy)
 // Publish hands an event to the queue, for a caller that holds its claim.
 func (g *Gate) Publish(ctx context.Context, ev *hook.Event) (Result, error) {
 	var res Result
-	if err := g.send(ctx, ev, nil, &res); err != nil {
+	if err := g.send(ctx, ev, nil, time.Now(), &res); err != nil {
 		return res, queueError(err)
 	}
 	res.Outcome = hook.OutcomeAccepted
@@ -132,8 +132,9 @@ func (g *Gate) take(ctx context.Context, ev *hook.Event, park *hook.Fault, key s
 		res.Publish = time.Since(begin)
 	} else {
 		state, fp, err = g.core.Do(ctx, claim, func(ctx context.Context) error {
-			res.Claim = time.Since(begin)
-			return g.send(ctx, ev, park, &res)
+			now := time.Now()
+			res.Claim = now.Sub(begin)
+			return g.send(ctx, ev, park, now, &res)
 		})
 		if res.Claim == 0 {
 			res.Claim = time.Since(begin)
@@ -164,7 +165,7 @@ func (g *Gate) acceptAtOnce(ctx context.Context, claim hook.Claim, ev *hook.Even
 		return 0, hook.Fingerprint{}, hook.ErrDraining
 	}
 	defer g.core.running.Done()
-	return g.core.await(ctx, func() (hook.State, hook.Fingerprint, error) {
+	return g.core.await(ctx, func(time.Time) (hook.State, hook.Fingerprint, error) {
 		state, fp, err := g.accepter.Accept(ctx, claim, ev, park)
 		if _, ok := errors.AsType[*hook.InDoubt](err); ok {
 			return 0, fp, inDoubt(claim, err)
@@ -173,9 +174,8 @@ func (g *Gate) acceptAtOnce(ctx context.Context, claim hook.Claim, ev *hook.Even
 	})
 }
 
-// send publishes or parks.
-func (g *Gate) send(ctx context.Context, ev *hook.Event, park *hook.Fault, res *Result) error {
-	begin := time.Now()
+// send publishes or parks, and notes how long it took.
+func (g *Gate) send(ctx context.Context, ev *hook.Event, park *hook.Fault, begin time.Time, res *Result) error {
 	defer func() { res.Publish = time.Since(begin) }()
 	var (
 		receipt hook.Receipt
@@ -199,7 +199,7 @@ func (g *Gate) sendUnverified(ctx context.Context, claim hook.Claim, ev *hook.Ev
 		marked.Header = map[string]string{}
 	}
 	marked.Header[hook.HeaderUnverified] = "true"
-	err := g.send(ctx, &marked, park, res)
+	err := g.send(ctx, &marked, park, time.Now(), res)
 	if err == nil {
 		g.core.commits.add(claim)
 	}

@@ -22,7 +22,9 @@ const longestPause = 2 * time.Second
 // work's cause go when it is done. A store that fails is tried again for as
 // long as limit, or until the context ends; then the error is ErrUncommitted.
 // A limit of 0 leaves the commit to the background.
-func Committing(limit time.Duration) Option { return func(o *doOptions) { o.commit = limit } }
+func Committing(limit time.Duration) Option {
+	return func(o doOptions) doOptions { o.commit = limit; return o }
+}
 
 // commitNow commits one claim, at once. It is tried once even if the context
 // has ended: the work is done.
