@@ -20,18 +20,17 @@ var (
 // task's ID is the event's.
 //
 // Celery writes argsrepr and kwargsrepr to its log; they say nothing here.
-func celeryTask(ev *hook.Event) (amqp.Publishing, error) {
+func celeryTask(h amqp.Table, ev *hook.Event) (amqp.Publishing, error) {
 	if ev.Queue == "" {
 		return amqp.Publishing{}, errTask
 	}
-	msg, err := plain(ev)
+	msg, err := plainIn(h, ev)
 	if err != nil {
 		return msg, err
 	}
 	if msg.Body, err = celeryBody(ev); err != nil {
 		return msg, err
 	}
-	h := msg.Headers
 	h["lang"] = "go"
 	h["task"] = ev.Task
 	h["id"] = ev.ID

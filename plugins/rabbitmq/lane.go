@@ -138,21 +138,30 @@ func (ln *lane) write(o *outgoing, number uint64) error {
 		o.sent <- written{err: unavailable(errLost)}
 		return amqp.ErrClosed
 	}
-	if err := ln.link.ready(time.Now()); err != nil { // blocked since it was chosen
+	now := time.Now()
+	if err := ln.link.ready(now); err != nil { // blocked since it was chosen
 		o.sent <- written{err: unavailable(err)}
 		return nil
 	}
-	o.msg.Headers[headerPublish] = ln.id + "." + strconv.FormatUint(number, 10)
-	ln.remember(o, number)
+	o.msg.Headers[headerPublish] = ln.publishID(number)
+	ln.remember(o, number, now)
 	ln.link.queue.stats.published.Add(1)
 	confirm, err := ln.ch.PublishWithDeferredConfirm(o.target.exchange, o.key, true, false, o.msg)
 	if err != nil {
-		ln.forget(o, number, false)
+		ln.forget(o, number, false, now)
 		o.sent <- written{err: lost(fmt.Errorf("rabbitmq: %w", err))}
 		return err
 	}
 	o.sent <- written{number: number, confirm: confirm}
 	return nil
+}
+
+// publishID names a message among all.
+func (ln *lane) publishID(number uint64) string {
+	var room [40]byte
+	b := append(room[:0], ln.id...)
+	b = append(b, '.')
+	return string(strconv.AppendUint(b, number, 10))
 }
 
 // note remembers that a message came back.
@@ -165,31 +174,32 @@ func (ln *lane) note(r amqp.Return) {
 	}
 	ln.mu.Lock()
 	o := ln.pending[number]
-	ln.mu.Unlock()
-	if o == nil {
-		return
+	if o != nil { // as long as it is there it is no other message
+		o.returned.Store(uint32(r.ReplyCode))
 	}
-	o.returned.Store(uint32(r.ReplyCode))
-	ln.link.queue.topology.suspect()
+	ln.mu.Unlock()
+	if o != nil {
+		ln.link.queue.topology.suspect()
+	}
 }
 
 // remember begins the wait for a message's confirmation.
-func (ln *lane) remember(o *outgoing, number uint64) {
-	o.at = time.Now()
+func (ln *lane) remember(o *outgoing, number uint64, now time.Time) {
+	o.at = now
 	ln.mu.Lock()
 	ln.pending[number] = o
 	ln.mu.Unlock()
-	ln.tally.begin()
-	o.target.tally.begin()
+	ln.tally.begin(now)
+	o.target.tally.begin(now)
 }
 
 // forget ends it.
-func (ln *lane) forget(o *outgoing, number uint64, settled bool) {
+func (ln *lane) forget(o *outgoing, number uint64, settled bool, now time.Time) {
 	ln.mu.Lock()
 	delete(ln.pending, number)
 	ln.mu.Unlock()
-	ln.tally.end(settled)
-	o.target.tally.end(settled)
+	ln.tally.end(settled, now)
+	o.target.tally.end(settled, now)
 }
 
 // await waits for the outcome of a message that was put into the lane. retry
@@ -214,14 +224,20 @@ func (ln *lane) await(ctx context.Context, o *outgoing) (retry bool, err error) 
 	}
 }
 
-// confirmed waits for the confirmation.
+// confirmed waits for the confirmation. After an error of nil the message is
+// not to be touched: it may be another already.
 func (ln *lane) confirmed(ctx context.Context, o *outgoing, w written) error {
 	if w.err != nil {
 		return w.err
 	}
 	select {
 	case <-w.confirm.Done():
-		return ln.verdict(o, w)
+		err := ln.verdict(o, w)
+		if err == nil {
+			o.empty()
+			ln.link.queue.spare.Put(o)
+		}
+		return err
 	case <-ln.gone:
 		return ln.verdict(o, w)
 	case <-ctx.Done():
@@ -260,7 +276,7 @@ func (ln *lane) verdict(o *outgoing, w written) error {
 	// The library resolves what is open when a channel closes as if it were
 	// nacked, and marks the channel as closed before.
 	open := !ln.ch.IsClosed() && !ln.isGone()
-	ln.forget(o, w.number, acked || open)
+	ln.forget(o, w.number, acked || open, time.Now())
 	switch {
 	case code != 0:
 		stats.returned.Add(1)

@@ -52,15 +52,21 @@ var (
 )
 
 // message returns an event as its consumer gets it.
-func message(ev *hook.Event) (amqp.Publishing, error) {
+func message(ev *hook.Event) (amqp.Publishing, error) { return messageIn(make(amqp.Table), ev) }
+
+// messageIn is message with a table for the headers, which is empty.
+func messageIn(h amqp.Table, ev *hook.Event) (amqp.Publishing, error) {
 	if ev.Task != "" {
-		return celeryTask(ev)
+		return celeryTask(h, ev)
 	}
-	return plain(ev)
+	return plainIn(h, ev)
 }
 
 // plain returns an event as it is.
-func plain(ev *hook.Event) (amqp.Publishing, error) {
+func plain(ev *hook.Event) (amqp.Publishing, error) { return plainIn(make(amqp.Table), ev) }
+
+// plainIn is plain with a table for the headers, which is empty.
+func plainIn(h amqp.Table, ev *hook.Event) (amqp.Publishing, error) {
 	switch {
 	case ev.ID == "" || len(ev.ID) > maxShort:
 		return amqp.Publishing{}, errID
@@ -69,6 +75,7 @@ func plain(ev *hook.Event) (amqp.Publishing, error) {
 	case len(ev.Contract) > maxShort:
 		return amqp.Publishing{}, errContract
 	}
+	addEvent(h, ev)
 	return amqp.Publishing{
 		MessageId:    ev.ID,
 		Type:         ev.Contract,
@@ -76,7 +83,7 @@ func plain(ev *hook.Event) (amqp.Publishing, error) {
 		ContentType:  mediaType(ev.ContentType),
 		DeliveryMode: amqp.Persistent,
 		Timestamp:    ev.ReceivedAt,
-		Headers:      headers(ev),
+		Headers:      h,
 		Body:         ev.Body,
 	}, nil
 }
@@ -94,13 +101,23 @@ func mediaType(s string) string {
 	return "application/octet-stream"
 }
 
-func headers(ev *hook.Event) amqp.Table {
-	h := make(amqp.Table, 6+len(ev.Header))
-	h[headerHook] = ev.Hook
-	h[headerReceivedAt] = ev.ReceivedAt.UTC().Format(time.RFC3339Nano)
-	h[headerFingerprint] = ev.Fingerprint.String()
+func addEvent(h amqp.Table, ev *hook.Event) {
+	// One text with all that is written out, of which the values are parts.
+	var room [144]byte
+	b := ev.ReceivedAt.UTC().AppendFormat(room[:0], time.RFC3339Nano)
+	at := len(b)
+	b = hex.AppendEncode(b, ev.Fingerprint[:])
+	fingerprint := len(b)
 	if ev.ClientIP.IsValid() {
-		h[headerClientIP] = ev.ClientIP.String()
+		b = ev.ClientIP.AppendTo(b)
+	}
+	text := string(b)
+
+	h[headerHook] = ev.Hook
+	h[headerReceivedAt] = text[:at]
+	h[headerFingerprint] = text[at:fingerprint]
+	if ip := text[fingerprint:]; ip != "" {
+		h[headerClientIP] = ip
 	}
 	if ev.Attempt != 0 {
 		h[headerAttempt] = int64(ev.Attempt)
@@ -111,7 +128,6 @@ func headers(ev *hook.Event) amqp.Table {
 	for name, value := range ev.Header {
 		h[wireHeader(name)] = value
 	}
-	return h
 }
 
 // wireHeader returns the name of a header of an event. Those of W3C Trace

@@ -38,6 +38,17 @@ func newOutgoing(t *target, key string, msg amqp.Publishing) *outgoing {
 	return &outgoing{target: t, key: key, msg: msg, sent: make(chan written, 1)}
 }
 
+// usualHeaders is how many headers a message has, as a rule.
+const usualHeaders = 8
+
+// empty makes it as new, with its table. It must be nobody else's: confirmed,
+// and not followed.
+func (o *outgoing) empty() {
+	h := o.msg.Headers
+	clear(h)
+	*o = outgoing{sent: o.sent, msg: amqp.Publishing{Headers: h}}
+}
+
 // take makes it the writer's.
 func (o *outgoing) take() bool { return o.state.CompareAndSwap(waiting, writing) }
 

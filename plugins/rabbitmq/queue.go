@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/hook"
@@ -27,6 +28,7 @@ type Queue struct {
 	next   atomic.Uint64 // counts publishes, to take lanes in turn
 	lanes  atomic.Pointer[[]*lane]
 	server atomic.Uint64 // counts dials
+	spare  sync.Pool     // *outgoing without a message, with an empty table for headers
 
 	phase     atomic.Uint32
 	mu        sync.Mutex // guards what follows, changes of the phase, and those of lanes
@@ -60,6 +62,7 @@ func New(opts Options) (*Queue, error) {
 	q.routes = newRoutes(NamesOf(opts.Prefix))
 	q.topology = newTopology(q)
 	q.lanes.Store(new([]*lane))
+	q.spare.New = func() any { return newOutgoing(nil, "", amqp.Publishing{Headers: make(amqp.Table, usualHeaders)}) }
 	for range opts.Connections {
 		q.links = append(q.links, newLink(q))
 	}
@@ -223,11 +226,12 @@ func (q *Queue) Park(ctx context.Context, ev *hook.Event, f hook.Fault) (hook.Re
 
 // send writes a message and waits for its confirmation.
 func (q *Queue) send(ctx context.Context, o *outgoing) error {
-	if err := q.admit(o); err != nil {
+	now := time.Now()
+	if err := q.admit(o, now); err != nil {
 		return unavailable(err)
 	}
 	for {
-		ln, err := q.enqueue(o)
+		ln, err := q.enqueue(o, now)
 		if err != nil {
 			return unavailable(err)
 		}
@@ -235,15 +239,14 @@ func (q *Queue) send(ctx context.Context, o *outgoing) error {
 		if !retry {
 			return err
 		}
-		o = newOutgoing(o.target, o.key, o.msg)
+		o, now = newOutgoing(o.target, o.key, o.msg), time.Now()
 	}
 }
 
 // enqueue puts a message into a lane that can be used. One on which nothing is
 // confirmed comes last: the server may hold up all of a channel for one queue.
-func (q *Queue) enqueue(o *outgoing) (*lane, error) {
+func (q *Queue) enqueue(o *outgoing, now time.Time) (*lane, error) {
 	lanes := *q.lanes.Load()
-	now := time.Now()
 	// Some messages in a row to the same lane, which writes them at once.
 	first := q.next.Add(1) / laneTurn
 	usable := false

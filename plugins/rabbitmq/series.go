@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/hookgate/hookgate/hook"
 )
 
@@ -26,12 +24,12 @@ func (q *Queue) PublishAll(ctx context.Context, events []hook.Outgoing) []error 
 			continue
 		}
 		if err = late; err == nil {
-			err = q.admit(o)
+			err = q.admit(o, time.Now())
 		}
 		switch {
 		case err != nil:
 		case ln == nil:
-			ln, late = q.enqueue(o)
+			ln, late = q.enqueue(o, time.Now())
 			err = late
 		default:
 			late = ln.enqueue(ctx, o)
@@ -59,28 +57,28 @@ func (q *Queue) PublishAll(ctx context.Context, events []hook.Outgoing) []error 
 // outgoing returns an event as a message on its way.
 func (q *Queue) outgoing(e *hook.Outgoing) (*outgoing, error) {
 	t, key := q.routes.of(e.Event)
-	var (
-		msg amqp.Publishing
-		err error
-	)
-	if e.Fault == nil {
-		msg, err = message(e.Event)
-	} else {
-		msg, err = deadLetter(e.Event, e.Fault, t.exchange, key)
-		t, key = q.routes.dead, routingKey(e.Event)
+	if e.Fault != nil {
+		msg, err := deadLetter(e.Event, e.Fault, t.exchange, key)
+		if err != nil {
+			return nil, err
+		}
+		return newOutgoing(q.routes.dead, routingKey(e.Event), msg), nil
 	}
+	o := q.spare.Get().(*outgoing)
+	msg, err := messageIn(o.msg.Headers, e.Event)
 	if err != nil {
 		return nil, err
 	}
-	return newOutgoing(t, key, msg), nil
+	o.target, o.key, o.msg = t, key, msg
+	return o, nil
 }
 
 // admit returns nil if a message may be written now.
-func (q *Queue) admit(o *outgoing) error {
+func (q *Queue) admit(o *outgoing, now time.Time) error {
 	if err := q.started(); err != nil {
 		return err
 	}
-	return o.target.admit(time.Now())
+	return o.target.admit(now)
 }
 
 // enqueue puts a message behind the others of a lane.

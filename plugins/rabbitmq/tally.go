@@ -13,18 +13,18 @@ type tally struct {
 }
 
 // begin counts a message that is about to be written.
-func (t *tally) begin() {
+func (t *tally) begin(now time.Time) {
 	if t.outstanding.Add(1) == 1 {
-		t.progress.Store(time.Now().UnixNano())
+		t.progress.Store(now.UnixNano())
 	}
 }
 
 // end counts a message that was confirmed or refused, or whose confirmation
 // was lost, which is no progress.
-func (t *tally) end(settled bool) {
+func (t *tally) end(settled bool, now time.Time) {
 	t.outstanding.Add(-1)
 	if settled {
-		t.progress.Store(time.Now().UnixNano())
+		t.progress.Store(now.UnixNano())
 	}
 }
 
