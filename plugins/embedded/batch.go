@@ -24,8 +24,10 @@ type batch struct {
 	keys, expiry, ready, dead *bolt.Bucket
 	find                      *bolt.Cursor // in keys: one for all lookups
 	handed, later, laterAt    lazy
-	nextDue                   int64 // not later than the first entry of the expiry index
-	nextLater                 int64 // not later than the first event that is due later
+	freshes                   [2]lazy
+	fresh                     *fresh // what is in them
+	nextDue                   int64  // not later than the first entry of the expiry index
+	nextLater                 int64  // not later than the first event that is due later
 
 	order                     // what the desk wants
 	desk  *desk               // to ask whether an event is in work
@@ -46,7 +48,13 @@ func (b *batch) open(tx *bolt.Tx) {
 	b.handed = lazily(tx, bucketHanded)
 	b.later = lazily(tx, bucketLater)
 	b.laterAt = lazily(tx, bucketLaterAt)
+	b.freshes = [2]lazy{lazily(tx, bucketFresh), lazily(tx, bucketFresh2)}
 	// These are appended to: a page that was split is not written to again.
+	for _, l := range b.freshes {
+		if l.b != nil {
+			l.b.FillPercent = 1
+		}
+	}
 	b.expiry.FillPercent = 0.95
 	b.ready.FillPercent = 1
 	b.dead.FillPercent = 1
@@ -68,6 +76,9 @@ func (b *batch) seal() error {
 // lookup returns the record under a hash, and whether it is live. One that has
 // expired is returned too: its place in the index must go with it.
 func (b *batch) lookup(h hash) (old *record, live bool, err error) {
+	if k, _, ok := b.fresh.find(h); ok {
+		return k.record(), b.now.UnixMilli() < k.expiry, nil
+	}
 	k, v := b.find.Seek(h[:])
 	if !bytes.Equal(k, h[:]) {
 		return nil, false, nil
@@ -98,6 +109,12 @@ func (b *batch) put(h hash, old *record, r record) error {
 		}
 		b.nextDue = min(b.nextDue, r.expiry)
 	}
+	if old == nil && r.state == hook.Committed {
+		return b.putFresh(h, r)
+	}
+	if _, err := b.dropFresh(h); err != nil {
+		return err
+	}
 	n := len(b.arena)
 	b.arena = r.append(b.arena)
 	return b.keys.Put(h[:], b.arena[n:len(b.arena):len(b.arena)])
@@ -109,6 +126,9 @@ func (b *batch) remove(h hash, old *record) error {
 	b.counts.keys--
 	k := newDue(old.expiry, h)
 	if err := b.expiry.Delete(k[:]); err != nil {
+		return err
+	}
+	if was, err := b.dropFresh(h); was || err != nil {
 		return err
 	}
 	return b.keys.Delete(h[:])

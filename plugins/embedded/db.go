@@ -48,6 +48,8 @@ type DB struct {
 	stopped  chan struct{} // closed when the writer has ended
 	closeErr error         // readable when stopped is closed
 
+	fresh *fresh // of the writer
+
 	gauges
 	desk     *desk
 	sweeping chan struct{} // holds a value during a sweep of the dead letters
@@ -60,9 +62,11 @@ type DB struct {
 	surveyed lastSurvey
 
 	// Seams for tests.
-	commit    func(*bolt.Tx) error
-	tick      time.Duration
-	maxLinger time.Duration
+	commit      func(*bolt.Tx) error
+	tick        time.Duration
+	maxLinger   time.Duration
+	freshEnough int
+	keepsFresh  bool // fresh keys stay where they are when the file is closed
 }
 
 // New checks the options. It touches nothing on disk.
@@ -85,7 +89,8 @@ func New(opts Options) (*DB, error) {
 		commit:   (*bolt.Tx).Commit,
 		tick:     tickEvery,
 
-		maxLinger: maxLinger,
+		maxLinger:   maxLinger,
+		freshEnough: freshEnough,
 	}
 	d.pool.New = func() any { return &op{done: make(chan struct{}, 1)} }
 	d.setBound(opts.MaxSize)
@@ -107,6 +112,10 @@ func (d *DB) Start() error {
 	db, c, err := open(d.path)
 	if err != nil {
 		return fmt.Errorf("embedded: %w", err)
+	}
+	if d.fresh, err = readFresh(db); err != nil {
+		_ = db.Close()
+		return fmt.Errorf("embedded: the file %s %w", d.path, err)
 	}
 	d.bolt = db
 	d.storeCounts(c)

@@ -30,8 +30,10 @@
 // It has these buckets, all numbers in them big-endian:
 //
 //	meta    "format" -> version (1 byte); "counts" -> ready and in work, dead, keys
-//	        (8 bytes each); "due" -> due (8 bytes)
+//	        (8 bytes each); "due" -> due (8 bytes); "fresh" -> see below
 //	keys    hash of a claim's key (16 bytes) -> state, expiry, fingerprint, token
+//	fresh, fresh2  sequence (8 bytes) -> hash, state, expiry, fingerprint of a
+//	        committed key that is not in keys yet
 //	expiry  expiry in Unix milliseconds (8 bytes), hash (16 bytes) -> nothing
 //	ready   sequence (8 bytes) -> the envelope of an event that is ready or in work
 //	handed  sequence (8 bytes) -> how often it was handed out and not settled
@@ -41,7 +43,13 @@
 //	        off, in milliseconds (8 bytes); nothing in older files
 //	dead    sequence (8 bytes) -> the envelope of a dead letter
 //
-// The buckets handed, due and due_at are made when they are needed. Sequences
+// New committed keys are in the buckets fresh and fresh2, in turns, until there
+// are 16,384 of them; then they move to keys, in the order of their hashes, so
+// that many share a page. "fresh" in meta has the bucket that is added to (0 or 1)
+// and the hash of the last one that has moved. While there are such keys, the
+// version is 2, else it is 1: all of them move when the file is closed.
+//
+// The buckets fresh, fresh2, handed, due and due_at are made when they are needed. Sequences
 // ascend and are never used again; those of dead letters are their own. The file
 // does not shrink; free pages in it are used again.
 package embedded

@@ -26,6 +26,11 @@ func intact(t testing.TB, d *DB) {
 				*n = int64(b.Stats().KeyN)
 			}
 		}
+		young, err := loadFresh(tx)
+		if err != nil {
+			return err
+		}
+		got.keys += int64(len(young.sides[0]) + len(young.sides[1]))
 		if want := d.loadCounts(); got != want {
 			t.Errorf("the file has %+v, the counts say %+v", got, want)
 		}
@@ -39,6 +44,13 @@ func intact(t testing.TB, d *DB) {
 		index := tx.Bucket([]byte(bucketExpiry))
 		if n := int64(index.Stats().KeyN); n != got.keys {
 			t.Errorf("%d entries in the index for %d keys", n, got.keys)
+		}
+		for _, side := range young.sides {
+			for h, k := range side {
+				if at := newDue(k.expiry, h); index.Get(at[:]) == nil {
+					t.Error("a fresh key has no place in the index")
+				}
+			}
 		}
 		return tx.Bucket([]byte(bucketKeys)).ForEach(func(k, v []byte) error {
 			r, err := decodeRecord(v)

@@ -20,7 +20,7 @@ func (l *lazy) get(k []byte) []byte {
 
 func (l *lazy) put(tx *bolt.Tx, k, v []byte) (err error) {
 	if l.b == nil {
-		if l.b, err = tx.CreateBucketIfNotExists([]byte(l.name)); err != nil {
+		if err = l.create(tx); err != nil {
 			return err
 		}
 	}
@@ -32,4 +32,18 @@ func (l *lazy) delete(k []byte) error {
 		return nil
 	}
 	return l.b.Delete(k)
+}
+
+func (l *lazy) create(tx *bolt.Tx) (err error) {
+	l.b, err = tx.CreateBucketIfNotExists([]byte(l.name))
+	return err
+}
+
+// drop removes the bucket.
+func (l *lazy) drop(tx *bolt.Tx) error {
+	if l.b == nil {
+		return nil
+	}
+	l.b = nil
+	return tx.DeleteBucket([]byte(l.name))
 }

@@ -12,8 +12,12 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// format is the version of the file's layout.
-const format = 1
+// The versions of the file's layout. Who knows the first one only must not open
+// a file with fresh keys: they would be new to him. One that was closed has none.
+const (
+	formatPlain = 1
+	formatFresh = 2
+)
 
 const (
 	lockTimeout = 500 * time.Millisecond
@@ -30,9 +34,12 @@ const (
 	bucketHanded  = "handed"
 	bucketLater   = "due"
 	bucketLaterAt = "due_at"
+	bucketFresh   = "fresh"  // and
+	bucketFresh2  = "fresh2" // in turns
 	keyFormat     = "format"
 	keyCounts     = "counts"
 	keyLater      = "due"
+	keyFresh      = "fresh"
 )
 
 // open opens or makes the file, and reads its counts.
@@ -107,7 +114,7 @@ func prepare(db *bolt.DB) (c counts, err error) {
 				return err
 			}
 		}
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte{format})
+		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyFormat), []byte{formatPlain})
 	})
 }
 
@@ -127,8 +134,8 @@ func check(tx *bolt.Tx) (counts, error) {
 	switch v := meta.Get([]byte(keyFormat)); {
 	case len(v) != 1 || v[0] == 0:
 		return counts{}, fmt.Errorf("%w: it has no format", ErrFormat)
-	case v[0] > format:
-		return counts{}, fmt.Errorf("%w: its format is %d, and %d is the newest that is known", ErrFormat, v[0], format)
+	case v[0] > formatFresh:
+		return counts{}, fmt.Errorf("%w: its format is %d, and %d is the newest that is known", ErrFormat, v[0], formatFresh)
 	}
 	for _, name := range []string{bucketKeys, bucketExpiry, bucketReady, bucketDead} {
 		if tx.Bucket([]byte(name)) == nil {

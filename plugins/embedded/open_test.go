@@ -173,7 +173,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 		change func(*testing.T, string)
 		want   string
 	}{
-		"a newer format":      {put(keyFormat, 2), "its format is 2, and 1 is the newest that is known"},
+		"a newer format":      {put(keyFormat, 3), "its format is 3, and 2 is the newest that is known"},
 		"no format":           {put(keyFormat), "it has no format"},
 		"damaged counts":      {put(keyCounts, 1, 2, 3), "its counts are damaged"},
 		"a bucket is missing": {change(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(bucketDead)) }), "it has no dead"},
@@ -293,7 +293,9 @@ func TestAnEntryThatIsDamagedIsNamedAndCanBePassed(t *testing.T) {
 
 func TestADamagedKeyFailsItselfAlone(t *testing.T) {
 	c := newClock()
-	d := started(t, Options{Now: c.now})
+	d := unstarted(t, Options{Now: c.now})
+	d.freshEnough = 1 // each is in its place at once
+	begin(t, d)
 	accepted(t, d, "a")
 	damaged := hashKey(hook.EventKey("h", "a"))
 	if err := d.bolt.Update(func(tx *bolt.Tx) error {

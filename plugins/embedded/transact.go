@@ -35,7 +35,9 @@ func (w *writer) transact(ops []*op, full error, space bool) (outcome, error) {
 		desk:      w.desk,
 		freed:     w.freed,
 		given:     w.given,
+		fresh:     w.fresh,
 	}
+	w.fresh.begin()
 	clear(b.freed)
 	b.order = w.desk.order(b.now, w.closing)
 	w.back = append(w.back, b.order.back...)
@@ -43,13 +45,21 @@ func (w *writer) transact(ops []*op, full error, space bool) (outcome, error) {
 	b.from = w.from
 	out, err := w.update(func(tx *bolt.Tx) (bool, error) {
 		err := b.apply(tx, ops, w.back, space)
+		if err == nil && space {
+			err = w.moveFresh(b, len(ops))
+		}
+		if err == nil && b.dirty {
+			err = b.seal()
+		}
 		return b.dirty, err
 	})
 	if out != committed {
+		w.fresh.rollback()
 		return out, err
 	}
 	w.arena, w.nextDue, w.nextLater = b.arena, b.nextDue, b.nextLater
 	w.from, w.given = b.from, b.given
+	w.fresh.kept = b.freshes[0].b != nil || b.freshes[1].b != nil
 	if space {
 		w.back = nil
 	}
@@ -88,14 +98,9 @@ func (b *batch) apply(tx *bolt.Tx, ops []*op, back []taken, space bool) error {
 		return err
 	}
 	if space {
-		if err := b.take(); err != nil {
-			return err
-		}
+		return b.take()
 	}
-	if !b.dirty {
-		return nil
-	}
-	return b.seal()
+	return nil
 }
 
 // update commits what apply did in a transaction, if it reports that it wrote

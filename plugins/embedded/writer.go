@@ -55,6 +55,11 @@ func (d *DB) write() {
 	if w.bad.Load() == nil && (len(w.back) > 0 || w.desk.keepsAny()) {
 		_, _ = w.transact(nil, nil, true) // what is at the desk was never handed out
 	}
+	for w.bad.Load() == nil && !w.keepsFresh && w.fresh.kept {
+		if out, _ := w.transact(nil, nil, true); out != committed {
+			break // they are read when the file is opened again
+		}
+	}
 	d.closeErr = guard(d.bolt.Close)
 }
 

@@ -24,6 +24,7 @@ func held(t *testing.T, opts Options) (*DB, <-chan struct{}, chan<- struct{}) {
 		return tx.Commit()
 	}
 	d.tick = time.Hour
+	d.keepsFresh = true
 	begin(t, d)
 	return d, at, on
 }
