@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +38,40 @@ func TestAnEventIsInTheQueueWithEverythingThatIsKnownOfIt(t *testing.T) {
 	}
 	if diff := cmp.Diff(ev, got, cmpopts.EquateComparable(ev.ClientIP)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The memory of a message is used again.
+func TestAMessageHasNothingOfTheOneBeforeIt(t *testing.T) {
+	q := open(t, broker(t).Addr)
+	for i := range 20 {
+		full := sample("full" + strconv.Itoa(i))
+		full.Attempt, full.Replay = 3, 2
+		for _, name := range hook.HeaderNames() {
+			full.Header[name] = "x"
+		}
+		mustPublish(t, q, full)
+		least := &hook.Event{ID: "least" + strconv.Itoa(i), Hook: "other"}
+		mustPublish(t, q, least)
+	}
+	published := make(map[string]bool)
+	for id, d := range drain(t, q.routes.names.EventsIn) {
+		if unique := d.Headers[headerPublish].(string); published[unique] {
+			t.Errorf("%s has the number of another", id)
+		} else {
+			published[unique] = true
+		}
+		if !strings.HasPrefix(id, "least") {
+			continue
+		}
+		delete(d.Headers, "x-delivery-count") // the server's
+		want := []string{headerFingerprint, headerHook, headerPublish, headerReceivedAt}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(d.Headers))); diff != "" || d.Type != "" || d.ContentType != "" || len(d.Body) != 0 {
+			t.Errorf("%s is %+v, -want +got:\n%s", id, d, diff)
+		}
+	}
+	if len(published) != 40 {
+		t.Errorf("%d messages", len(published))
 	}
 }
 
