@@ -69,8 +69,19 @@ func TestTableIsForPeople(t *testing.T) {
 func TestVerdictOfGoodRuns(t *testing.T) {
 	for want, report := range map[string]*Report{
 		"OK: 2 answers, none later than 550ms": {Requests: 2, Deadline: 550 * time.Millisecond, Latencies: []Latency{{Count: 2}}},
-		"OK: nothing was sent":                 {Latencies: []Latency{{}}},
-		"OK: no answer was waited for":         {Requests: 1, Abandoned: 1, Latencies: []Latency{{}}},
+		"OK: 9 answers, none later than 550ms, but 4 good events were refused and 1 good event was kept for a person": {
+			Requests: 9, Deadline: 550 * time.Millisecond, Latencies: []Latency{{Count: 9}},
+			Answers: []Answers{
+				{Sent: Good, Status: 401, Code: "unauthorized", Count: 3},
+				{Sent: Good, Status: 503, Code: "overloaded", Count: 1},
+				{Sent: Good, Status: 202, Code: "parked", Count: 1},
+				{Sent: Good, Status: 202, Code: "accepted", Count: 2},
+				{Sent: Malformed, Status: 400, Code: "invalid_json", Count: 1},
+				{Sent: Malformed, Status: 202, Code: "parked", Count: 1},
+			},
+		},
+		"OK: nothing was sent":         {Latencies: []Latency{{}}},
+		"OK: no answer was waited for": {Requests: 1, Abandoned: 1, Latencies: []Latency{{}}},
 	} {
 		if got := report.Verdict(); got != want || !report.OK() {
 			t.Errorf("%q, want %q", got, want)

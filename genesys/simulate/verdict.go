@@ -59,7 +59,34 @@ func (r *Report) Verdict() string {
 	case r.Latencies[0].Count == 0:
 		return "OK: no answer was waited for"
 	}
-	return fmt.Sprintf("OK: %s, none later than %v", plural(r.Latencies[0].Count, "answer", "answers"), r.Deadline)
+	verdict := fmt.Sprintf("OK: %s, none later than %v", plural(r.Latencies[0].Count, "answer", "answers"), r.Deadline)
+	refused, kept := r.notProcessed()
+	var but []string
+	if refused > 0 {
+		but = append(but, plural(refused, "good event was", "good events were")+" refused")
+	}
+	if kept > 0 {
+		but = append(but, plural(kept, "good event was", "good events were")+" kept for a person")
+	}
+	if len(but) > 0 {
+		verdict += ", but " + strings.Join(but, " and ")
+	}
+	return verdict
+}
+
+// notProcessed counts the good events that will not be processed, without their
+// copies. No promise is broken by that, but nobody should take it for a success.
+func (r *Report) notProcessed() (refused, kept int) {
+	for _, a := range r.Answers {
+		switch {
+		case a.Sent != Good:
+		case a.Status/100 != 2:
+			refused += a.Count
+		case a.Code == parked:
+			kept += a.Count
+		}
+	}
+	return refused, kept
 }
 
 func plural(n int, one, many string) string {
