@@ -110,6 +110,7 @@ faults: servers ## take servers and processes down under load, and print what wa
 .PHONY: bench
 bench: servers build ## measure the edge against bare Caddy; flags in ARGS, such as ARGS=-help
 	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/bench-bare ./bench/bare 2>&1 | $(PROGRESS)
+	@CGO_ENABLED=0 go build -v $(FLAGS) -ldflags "-w -s" -o bin/bench-core ./bench/core 2>&1 | $(PROGRESS)
 	@CGO_ENABLED=0 go build $(FLAGS) -o bin/bench-edge ./bench/edge
 	@bin/bench-edge -dir bin $(ARGS)
 

@@ -5,6 +5,7 @@
 //	embedded  Hookgate with nothing installed: event and claim in one file, fsynced
 //	servers   Hookgate on Redis and RabbitMQ, with confirms from a quorum queue
 //	consumer  the whole way: servers, and hookgate-consumer to a local downstream
+//	core      servers, with the accepting core in Caddy and none of Hookgate's handlers: only where it is named
 //	overload  embedded, with ten times the connections: only where it is named
 //
 // The program that is measured has a core to itself; the load and all servers

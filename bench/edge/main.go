@@ -25,6 +25,7 @@ const (
 type settings struct {
 	hookgate    string // the program
 	bare        string // Caddy with the handler discard
+	core        string // Caddy with the handler keep
 	consumer    string // hookgate-consumer
 	dir         string // where the folder with all data is made
 	variants    []string
@@ -80,6 +81,7 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&s.hookgate, "hookgate", "bin/hookgate", "the `program` that is measured")
 	f.StringVar(&s.bare, "bare", "bin/bench-bare", "the `program` that it is measured against")
+	f.StringVar(&s.core, "core", "bin/bench-core", "the `program` that has the accepting core and no more")
 	f.StringVar(&s.consumer, "consumer", "bin/hookgate-consumer", "the `program` that processes events")
 	f.StringVar(&s.dir, "dir", "", "a `folder` for the data, on a disk like the real one (default: the system's for temporary files)")
 	f.StringVar(&names, "variants", strings.Join(usual(), ","), "what to measure, `names` with commas, of "+strings.Join(append(variantNames(), consumerName), ", "))

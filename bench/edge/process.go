@@ -34,8 +34,11 @@ type process struct {
 
 // program returns the binary of a variant.
 func (s settings) program(v variant) string {
-	if v.bare {
+	switch {
+	case v.bare:
 		return s.bare
+	case v.core:
+		return s.core
 	}
 	return s.hookgate
 }
