@@ -18,6 +18,7 @@ type batch struct {
 	full   error // why nothing new is taken, nil when it is
 	room   int64 // bytes until the store is full
 	counts counts
+	added  int    // keys that are new
 	arena  []byte // records: bbolt keeps the slices until the commit
 
 	tx                        *bolt.Tx
@@ -95,6 +96,7 @@ func (b *batch) put(h hash, old *record, r record) error {
 	b.dirty = true
 	if old == nil {
 		b.counts.keys++
+		b.added++
 		b.room -= keyCost
 	} else if old.expiry != r.expiry {
 		k := newDue(old.expiry, h)

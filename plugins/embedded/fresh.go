@@ -206,12 +206,13 @@ func (b *batch) noteFormat(version byte) error {
 }
 
 // moveFresh moves about as many keys as it must so that they are gone before
-// there are as many again; all of them, by and by, when the file is closed.
-func (w *writer) moveFresh(b *batch, ops int) error {
+// there are as many again, however many an operation adds; all of them, by and
+// by, when the file is closed. What adds none writes nothing for it.
+func (w *writer) moveFresh(b *batch) error {
 	if w.closing {
 		return b.moveFresh(flushAtOnce, 1)
 	}
-	return b.moveFresh(2*ops, w.freshEnough)
+	return b.moveFresh(2*b.added, w.freshEnough)
 }
 
 // readFresh reads the fresh keys of a file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
@@ -100,6 +101,64 @@ func TestDamagedFreshKeysAreAnErrorOfTheFormat(t *testing.T) {
 	}
 }
 
+// freshKeys is how many keys of a file are fresh.
+func freshKeys(t *testing.T, d *DB) (n int) {
+	t.Helper()
+	must(t, d.bolt.View(func(tx *bolt.Tx) error {
+		f, err := loadFresh(tx)
+		if err == nil {
+			n = len(f.sides[0]) + len(f.sides[1])
+		}
+		return err
+	}))
+	return n
+}
+
+// TestFreshKeysMoveAsFastAsTheyCome: they are in memory.
+func TestFreshKeysMoveAsFastAsTheyCome(t *testing.T) {
+	for name, each := range map[string]int{"one in a transaction": 1, "a few in an operation": 5, "many in an operation": 40} {
+		t.Run(name, func(t *testing.T) {
+			const enough = 20
+			d := unstarted(t, Options{})
+			d.freshEnough = enough
+			begin(t, d)
+			cs := make([]hook.Claim, each)
+			most := 0
+			for i := range 60 {
+				for j := range cs {
+					cs[j] = claimOn(fmt.Sprint(i, " ", j), 1, 1)
+				}
+				must(t, d.Commit(t.Context(), cs...))
+				most = max(most, freshKeys(t, d))
+			}
+			if limit := 2 * (enough + each); most > limit {
+				t.Errorf("%d were fresh at once, want %d at most", most, limit)
+			}
+			intact(t, d)
+		})
+	}
+}
+
+func TestADuplicateWritesNothingWhileKeysMove(t *testing.T) {
+	d := unstarted(t, Options{})
+	d.freshEnough = 10
+	d.tick = time.Hour
+	begin(t, d)
+	for i := range 11 {
+		accepted(t, d, fmt.Sprint(i))
+	}
+	if n := freshKeys(t, d); n < 2 || n > 10 {
+		t.Fatalf("%d keys are fresh: none moves", n)
+	}
+	before := d.Stats().Batches
+	if s, _, err := d.Accept(t.Context(), claimOn(hook.EventKey("h", "0"), 2, 1), event("0"), nil); s != hook.Committed || err != nil {
+		t.Error(s, err)
+	}
+	if n := d.Stats().Batches - before; n != 0 {
+		t.Errorf("%d transactions for a duplicate", n)
+	}
+}
+
 // TestKeysAreKnownWhereverTheyAre has keys that are new, move, expire and are
 // committed again, through crashes and failed transactions, and holds all that
 // is known of them against a map.
@@ -117,6 +176,7 @@ func TestKeysAreKnownWhereverTheyAre(t *testing.T) {
 			model   = map[string]known{}
 			d       *DB
 			crashed *atomic.Bool
+			noSpace atomic.Int32 // transactions that find none
 		)
 		open := func() {
 			var err error
@@ -131,6 +191,9 @@ func TestKeysAreKnownWhereverTheyAre(t *testing.T) {
 			d.commit = func(tx *bolt.Tx) error {
 				if c.Load() {
 					return errors.Join(tx.Rollback(), syscall.EIO)
+				}
+				if noSpace.Add(-1) >= 0 {
+					return errors.Join(tx.Rollback(), &fs.PathError{Op: "write", Err: syscall.ENOSPC})
 				}
 				return tx.Commit()
 			}
@@ -185,6 +248,20 @@ func TestKeysAreKnownWhereverTheyAre(t *testing.T) {
 					t.Fatal(err)
 				}
 				if _, err := d.do(context.Background(), o); !errors.Is(err, errRecord) {
+					t.Fatal(err)
+				}
+			},
+			"find no space": func(t *rapid.T) { // for what is new, or for anything
+				c, fp := claim("no space")
+				times := rapid.Int32Range(1, 2).Draw(t, "times")
+				noSpace.Store(times)
+				err := d.Commit(context.Background(), c)
+				noSpace.Store(0)
+				d.noRoom.Store(false)
+				switch {
+				case err == nil && times == 1:
+					note(c, fp)
+				case !errors.Is(err, ErrFull) || times == 1:
 					t.Fatal(err)
 				}
 			},

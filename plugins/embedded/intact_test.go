@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"maps"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -45,8 +46,14 @@ func intact(t testing.TB, d *DB) {
 		if n := int64(index.Stats().KeyN); n != got.keys {
 			t.Errorf("%d entries in the index for %d keys", n, got.keys)
 		}
-		for _, side := range young.sides {
+		for i, side := range young.sides {
+			if !maps.Equal(side, d.fresh.sides[i]) {
+				t.Errorf("%d fresh keys are in a bucket, and %d in memory, or others", len(side), len(d.fresh.sides[i]))
+			}
 			for h, k := range side {
+				if _, both := young.sides[1-i][h]; both || tx.Bucket([]byte(bucketKeys)).Get(h[:]) != nil {
+					t.Error("a fresh key is in two places")
+				}
 				if at := newDue(k.expiry, h); index.Get(at[:]) == nil {
 					t.Error("a fresh key has no place in the index")
 				}

@@ -21,6 +21,7 @@ const childEnv = "HOOKGATE_EMBEDDED_CHILD"
 func child(path string) {
 	d, err := New(Options{Path: path})
 	if err == nil {
+		d.freshEnough = 64 // so that it is killed while keys move
 		err = d.Start()
 	}
 	if err != nil {

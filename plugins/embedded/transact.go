@@ -46,7 +46,7 @@ func (w *writer) transact(ops []*op, full error, space bool) (outcome, error) {
 	out, err := w.update(func(tx *bolt.Tx) (bool, error) {
 		err := b.apply(tx, ops, w.back, space)
 		if err == nil && space {
-			err = w.moveFresh(b, len(ops))
+			err = w.moveFresh(b)
 		}
 		if err == nil && b.dirty {
 			err = b.seal()
