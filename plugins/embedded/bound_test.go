@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -203,5 +204,53 @@ func TestAReleasedKeyLeavesNothingBehind(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		intact(t, d)
+	}
+}
+
+// TestAsManyKeysAreRemovedAsCome: a store that is never idle would be full of
+// expired ones else.
+func TestAsManyKeysAreRemovedAsCome(t *testing.T) {
+	const rounds, each = 6, maxBatch
+	for name, come := range map[string]func(*testing.T, *DB, int){
+		"in one operation": func(t *testing.T, d *DB, round int) {
+			cs := make([]hook.Claim, each)
+			for i := range cs {
+				cs[i] = claimOn(fmt.Sprint(round, " ", i), 1, 1)
+			}
+			must(t, d.Commit(t.Context(), cs...))
+		},
+		"in a whole batch": func(t *testing.T, d *DB, round int) {
+			begun, goOn := make(chan struct{}), make(chan struct{})
+			first := d.newOp(func(*batch, *op) error { close(begun); <-goOn; return nil })
+			must(t, d.submit(t.Context(), first))
+			<-begun
+			ops := []*op{first}
+			for i := range each {
+				o := d.newOp((*batch).commitAll)
+				must(t, o.addClaim(claimOn(fmt.Sprint(round, " ", i), 1, 1), true, nil))
+				must(t, d.submit(t.Context(), o))
+				ops = append(ops, o)
+			}
+			close(goOn)
+			for _, o := range ops {
+				_, err := d.await(context.Background(), o)
+				must(t, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			d := unstarted(t, Options{Now: c.now})
+			d.tick = time.Hour
+			begin(t, d)
+			for round := range rounds {
+				come(t, d, round)
+				c.advance(48 * time.Hour)
+			}
+			if n := d.Stats().Keys; n > 2*each {
+				t.Errorf("%d keys after %d rounds of %d that have all expired but the last", n, rounds, each)
+			}
+			intact(t, d)
+		})
 	}
 }

@@ -2,16 +2,23 @@ package embedded
 
 import "math"
 
-// maxSweep is how many expired keys a transaction removes at most: they are
-// all over the file, and those who wait for the transaction should not notice.
+// maxSweep is how many expired keys a transaction removes, or a few more than
+// it adds: they are all over the file, and those who wait for the transaction
+// should not notice.
 const maxSweep = 256
 
 // sweep removes up to limit expired keys.
 func (b *batch) sweep(limit int) error {
-	now := millis(b.now)
-	if b.nextDue > now {
-		return nil
+	for now := millis(b.now); limit > 0 && b.nextDue <= now; limit -= maxSweep {
+		if err := b.sweepSome(limit, now); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// sweepSome removes up to limit expired keys, and maxSweep.
+func (b *batch) sweepSome(limit int, now int64) error {
 	var (
 		expired [maxSweep]due
 		n       int

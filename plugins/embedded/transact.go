@@ -92,7 +92,7 @@ func (b *batch) apply(tx *bolt.Tx, ops []*op, back []taken, space bool) error {
 	}
 	limit := maxSweep
 	if len(ops) > 0 { // somebody waits: a little more than comes in
-		limit = max(32, 2*len(ops))
+		limit = max(min(2*len(ops), maxSweep), b.added) + 32
 	}
 	if err := b.sweep(limit); err != nil {
 		return err
