@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -21,8 +24,13 @@ import (
 // accepted, and what was accepted gets the time to be read. In a reload the
 // new config's sockets are open by then.
 //
-// On systems other than Linux nothing of this is done: whether somebody waits
-// to be accepted cannot be told there, nor do two sockets share a port alike.
+// net/http also closes, without a word, every connection on which no request is
+// being answered, and one may be on its way there. So answers tell for a while
+// before that to open a new connection for the next request (RFC 9112, section
+// 9.6), until all who send have done so.
+//
+// On systems other than Linux sockets are not closed before: whether somebody
+// waits to be accepted cannot be told there, nor do two sockets share a port alike.
 
 // handover is what a config knows of its servers that have hooks. It handles
 // the event that Caddy emits before it stops them.
@@ -30,12 +38,15 @@ type handover struct {
 	servers []*caddyhttp.Server // while the config is provisioned
 	running []func()            // called when all of the config has started
 
+	leaving atomic.Bool // answers tell senders to open a new connection
+
 	mu     sync.Mutex
 	unread map[net.Conn]struct{} // accepted, and not read from
+	kept   map[net.Conn]struct{} // read from, of those that last for more requests
 }
 
 func newHandover(ctx caddy.Context) (*handover, error) {
-	ho := &handover{unread: make(map[net.Conn]struct{})}
+	ho := &handover{unread: make(map[net.Conn]struct{}), kept: make(map[net.Conn]struct{})}
 	events, err := ctx.App("events")
 	if err != nil {
 		return nil, err
@@ -62,15 +73,54 @@ func (ho *handover) watch(s *caddyhttp.Server) {
 		return
 	}
 	ho.servers = append(ho.servers, s)
-	s.RegisterConnState(func(conn net.Conn, state http.ConnState) {
-		ho.mu.Lock()
-		defer ho.mu.Unlock()
-		if state == http.StateNew {
-			ho.unread[conn] = struct{}{}
+	s.RegisterConnState(ho.note)
+}
+
+// note follows a connection. One of HTTP/2 is told by net/http itself that it
+// ends, and has the time to.
+func (ho *handover) note(conn net.Conn, state http.ConnState) {
+	ho.mu.Lock()
+	defer ho.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		ho.unread[conn] = struct{}{}
+	case http.StateActive:
+		if _, first := ho.unread[conn]; !first {
 			return
 		}
 		delete(ho.unread, conn)
-	})
+		if !speaksHTTP2(conn) {
+			ho.kept[conn] = struct{}{}
+		}
+	case http.StateClosed, http.StateHijacked:
+		delete(ho.unread, conn)
+		delete(ho.kept, conn)
+	}
+}
+
+func speaksHTTP2(conn net.Conn) bool {
+	c, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
+	return ok && c.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// How long a farewell takes at most, and how often it is looked whether it is over.
+const (
+	farewell  = 500 * time.Millisecond // on a connection that is silent for so long, nobody sends
+	lookEvery = time.Millisecond
+)
+
+// sayFarewell waits until all who send have a new connection, as answers tell them.
+func (ho *handover) sayFarewell() {
+	for end := time.Now().Add(farewell); ho.lasting() > 0 && time.Now().Before(end); {
+		time.Sleep(lookEvery)
+	}
+}
+
+// lasting counts the connections on which there may be a next request.
+func (ho *handover) lasting() int {
+	ho.mu.Lock()
+	defer ho.mu.Unlock()
+	return len(ho.kept)
 }
 
 // Handle implements caddyevents.Handler.
@@ -81,7 +131,9 @@ func (ho *handover) Handle(_ context.Context, e caddy.Event) error {
 			fn()
 		}
 	case eventStopping: // in a reload the new config serves already
+		ho.leaving.Store(true)
 		ho.stop()
+		ho.sayFarewell()
 	}
 	return nil
 }

@@ -19,8 +19,6 @@ const (
 	// patience is how long connections are waited for that were accepted.
 	// Those that stay silent for so long get no answer.
 	patience = 500 * time.Millisecond
-
-	lookEvery = time.Millisecond
 )
 
 // stop is called before the config is stopped; in a reload the new one serves

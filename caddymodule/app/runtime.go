@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -182,6 +183,14 @@ func (rt *Runtime) Enter(ctx context.Context) error {
 	rt.users++
 	rt.tracing.note(ctx)
 	return nil
+}
+
+// Farewell is called before an answer: where the config is about to be stopped, it
+// tells the sender to open a new connection for its next request.
+func (rt *Runtime) Farewell(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && rt.handover.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // Leave lets the runtime go.

@@ -132,6 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return problem.Error(err)
 	}
 	defer h.runtime.Leave()
+	h.runtime.Farewell(w, r)
 
 	claim := hook.Claim{
 		Key:         key(st.Event, r),

@@ -181,6 +181,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	ctx, cancel := within(r.Context(), time.Duration(h.Timeout))
 	defer cancel()
 	res, err := h.take(ctx, st)
+	h.runtime.Farewell(w, r)
 	st.Took(telemetry.StageClaim, res.Claim)
 	st.Took(telemetry.StagePublish, res.Publish)
 	if err != nil {
