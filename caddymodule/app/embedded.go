@@ -77,6 +77,9 @@ func (*EmbeddedQueue) CaddyModule() caddy.ModuleInfo {
 
 // OpenQueue implements QueueDriver.
 func (q *EmbeddedQueue) OpenQueue(env Env) (hook.Queue, Handle, error) {
+	if err := checkFileSize(q.MaxSize); err != nil {
+		return nil, nil, err
+	}
 	h, err := acquire(env)
 	if err != nil {
 		return nil, nil, err
@@ -122,7 +125,33 @@ func (q *EmbeddedQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return parse.Block(d, map[string]parse.Func{"max_size": parse.Size(&q.MaxSize)})
+	return parse.Block(d, map[string]parse.Func{"max_size": parseFileSize(&q.MaxSize)})
+}
+
+// minFileSize is what a file may be bounded to at the least: an empty one takes
+// some of it, and 90 % are for events.
+const minFileSize = 256 << 10
+
+// checkFileSize holds the bound of a file against what it can be. 0 is for the
+// default.
+func checkFileSize(n int64) error {
+	if n != 0 && n < minFileSize {
+		return fmt.Errorf("max_size: %d bytes are less than 256KiB, and leave no room for events", n)
+	}
+	return nil
+}
+
+func parseFileSize(p *int64) parse.Func {
+	read := parse.Size(p)
+	return func(d *caddyfile.Dispenser) error {
+		if err := read(d); err != nil {
+			return err
+		}
+		if err := checkFileSize(*p); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	}
 }
 
 // files has the open files by path: a file must not be opened twice, and

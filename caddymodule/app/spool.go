@@ -46,7 +46,7 @@ func parseSpool(p **Spool) parse.Func {
 			return d.ArgErr()
 		}
 		return parse.Block(d, map[string]parse.Func{
-			"max_size": parse.Size(&s.MaxSize),
+			"max_size": parseFileSize(&s.MaxSize),
 			"rate":     parse.Count(&s.Rate),
 		})
 	}
@@ -57,10 +57,11 @@ func (s *Spool) check() error {
 	switch {
 	case s == nil:
 		return nil
-	case s.MaxSize < 0:
-		return fmt.Errorf("spool: the size %d is negative", s.MaxSize)
 	case s.Rate < 0:
 		return fmt.Errorf("spool: the rate %d is negative", s.Rate)
+	}
+	if err := checkFileSize(s.MaxSize); err != nil {
+		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }

@@ -101,6 +101,9 @@ func (f *Forward) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if at := strings.Index(f.URL, "@"); at >= 0 && !strings.Contains(f.URL[:at], "{") {
 		return d.Err("forward: credentials do not stand here themselves: write {env.NAME} or {file./path}, or use basic_file")
 	}
+	if !strings.Contains(f.URL, "{") && !strings.HasPrefix(f.URL, "http://") && !strings.HasPrefix(f.URL, "https://") {
+		return d.Err("forward: the URL must begin with http:// or https://")
+	}
 	if d.NextArg() {
 		return d.ArgErr()
 	}

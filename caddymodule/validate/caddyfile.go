@@ -1,12 +1,16 @@
 package validate
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/request"
+	"github.com/hookgate/hookgate/contract"
 )
 
 func init() {
@@ -60,6 +64,9 @@ func (h *Handler) ParseContract(d *caddyfile.Dispenser) error {
 	case "file":
 		return parse.String(&h.ContractFile)(d)
 	default:
+		if !slices.Contains(contract.Names(), word) {
+			return d.Errf("contract: %q is not built in: there are %s; or write contract file <path>, or contract none", word, strings.Join(contract.Names(), ", "))
+		}
 		h.Contract = word
 	}
 	return nil

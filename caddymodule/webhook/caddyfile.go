@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -9,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/hookgate/hookgate/accept"
 	"github.com/hookgate/hookgate/caddymodule/allowlist"
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/caddymodule/auth"
@@ -120,6 +122,9 @@ func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
 	}
 	if c.contractIsNone && c.validate.MaxEventAge != 0 {
 		return d.Errf("max_event_age needs a contract that says where the timestamp is")
+	}
+	if ttl, lease := time.Duration(c.publish.TTL), accept.Lease(time.Duration(c.timeout)); ttl != 0 && ttl < lease {
+		return d.Errf("ttl: %s is shorter than the time for which an ID is taken while its event is, %s", ttl, lease)
 	}
 	if c.publish.Queue != "" && c.publish.RoutingKey != "" {
 		return d.Errf("routing_key and a queue exclude each other: the queue's name is its key")
