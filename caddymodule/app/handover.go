@@ -81,19 +81,18 @@ func (ho *handover) watch(s *caddyhttp.Server) {
 func (ho *handover) note(conn net.Conn, state http.ConnState) {
 	ho.mu.Lock()
 	defer ho.mu.Unlock()
-	switch state {
-	case http.StateNew:
+	if state == http.StateNew {
 		ho.unread[conn] = struct{}{}
+		return
+	}
+	_, first := ho.unread[conn]
+	delete(ho.unread, conn)
+	switch state {
 	case http.StateActive:
-		if _, first := ho.unread[conn]; !first {
-			return
-		}
-		delete(ho.unread, conn)
-		if !speaksHTTP2(conn) {
+		if first && !speaksHTTP2(conn) {
 			ho.kept[conn] = struct{}{}
 		}
 	case http.StateClosed, http.StateHijacked:
-		delete(ho.unread, conn)
 		delete(ho.kept, conn)
 	}
 }
