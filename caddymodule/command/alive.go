@@ -14,8 +14,8 @@ func newAlive() *cobra.Command {
 		Use:   "alive",
 		Short: "Says whether the running process answers",
 		Long: `
-Says whether the running process answers, by its exit code and nothing else: for
-the health check of a container. It asks the admin API for next to nothing, and
+Says whether the running process answers, by its exit code, 0 or 1, with the
+reason for a 1: for the health check of a container. It asks the admin API for next to nothing, and
 nothing of the store and the queue: a process whose RabbitMQ is away says so to
 its senders, or keeps their events, and must not be killed for it. What it can
 do at the moment is on /readyz.`,

@@ -31,7 +31,10 @@ pointer has a star for a name that the contract does not have. It asks the
 process through its admin API.
 
 The process counts from its start. A reload loses nothing, a restart begins anew;
-the metric hookgate_drift_total keeps what was before.`,
+the metric hookgate_drift_total keeps what was before.
+
+Exit codes: 0 it was shown, also where there is none; 1 the process did not
+answer; 2 the arguments make no sense.`,
 		Example: "  hookgate contract drift\n  hookgate contract drift --hook open-messaging --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

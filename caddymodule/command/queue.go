@@ -40,7 +40,10 @@ With --amqp, or HOOKGATE_AMQP_URL in the environment, it looks into RabbitMQ
 itself, with the rights of the user in that URL: the user of an edge should not
 be able to read. The URL is amqp[s]://USER:PASSWORD@HOST[:PORT]/VHOST, or has
 placeholders such as {file./run/secrets/rabbitmq_operator}. Queues that hooks
-name are not counted then.`,
+name are not counted then.
+
+Exit codes: 0 it was shown; 1 the process or RabbitMQ did not answer, or
+refused; 2 the arguments make no sense.`,
 		Example: "  hookgate queue\n  hookgate queue peek --state dead --limit 5\n" +
 			"  hookgate queue peek --amqp 'amqps://hookgate-operator:{file./run/secrets/operator}@rabbit/hooks'",
 		Args: cobra.NoArgs,

@@ -53,7 +53,10 @@ several at once, and while edges are running.
 The database is that of --dsn, of --config, of ` + postgresVariable + ` in the environment, or of
 the Caddyfile in this folder, the first of these that is there. A config's user
 usually may not create tables: name one who may with --dsn, and the config's own
-with --grant.`,
+with --grant.
+
+Exit codes: 0 the table is there; 1 nothing was changed; 2 the arguments make no
+sense, or no database is named.`,
 		Example: `  hookgate store migrate --dsn '{file./run/secrets/admin_dsn}' --grant hookgate_edge
   hookgate store migrate --dry-run > claims.sql`,
 		Args: cobra.NoArgs,

@@ -35,7 +35,11 @@ func newTopology() *cobra.Command {
 		Long: `
 Shows, makes or verifies the exchanges, queues and bindings that Hookgate needs
 in RabbitMQ. The edge and the consumer make them by themselves, unless they are
-told to be passive or their users may not.`,
+told to be passive or their users may not. It reads no Caddyfile: what a config
+says of names, queues and retries is given by flags.
+
+Exit codes: 0 all is as it should be; 1 something is missing, could not be made
+or is of another kind, or RabbitMQ did not answer; 2 the arguments make no sense.`,
 	}
 	flags := cmd.PersistentFlags()
 	f.amqp.add(flags)
