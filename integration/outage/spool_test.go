@@ -124,7 +124,7 @@ func TestAnEdgeThatIsKilledWhileItForwardsLosesNothing(t *testing.T) {
 }
 
 func TestAReloadWhileItForwardsSendsNothingTwice(t *testing.T) {
-	s := startSpooling(t, "", "spool {\n\t\t\t\trate 200\n\t\t\t}", patient)
+	s := startSpooling(t, "", "spool {\n\t\t\t\trate 60\n\t\t\t}", patient)
 	s.cutOff(t)
 	ids := s.spool(t, "reloaded", 800)
 	s.toRabbit.Resume()
@@ -134,7 +134,7 @@ func TestAReloadWhileItForwardsSendsNothingTwice(t *testing.T) {
 		if n%3 == 2 { // and another connection
 			s.rabbitSecret = secretFile(t, rabbitUser)
 		}
-		s.queue = fmt.Sprintf("spool {\n\t\t\t\trate %d\n\t\t\t}", 201+n)
+		s.queue = fmt.Sprintf("spool {\n\t\t\t\trate %d\n\t\t\t}", 61+n)
 		if err := s.Reload(s.caddyfile(t)); err != nil {
 			t.Fatal(err)
 		}
