@@ -211,7 +211,7 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 	if len(errors) > 0 {
 		t.Errorf("requests failed: %v", errors)
 	}
-	if n, all := cut.Load(), len(j.snapshot()); n > 100 { // one a reload
+	if n, all := cut.Load(), len(j.snapshot()); n > 10 { // mostly none, of 100 reloads
 		t.Errorf("%d connections were cut before their request was read, beside %d events", n, all)
 	}
 	if n := s.handles("hookgate.db"); n != 1 {

@@ -29,6 +29,20 @@ type variant struct {
 	maxRatio float64
 }
 
+// The global options of Hookgate, with nothing installed and on servers.
+const (
+	onDisk = `hookgate {
+		data_dir $DIR/data
+		store embedded
+		queue embedded
+	}`
+	onServers = `hookgate {
+		data_dir $DIR/data
+		store redis {env.REDIS_URL}
+		queue rabbitmq {env.AMQP_URL}
+	}`
+)
+
 var variants = []variant{
 	{
 		name:  "bare",
@@ -37,25 +51,17 @@ var variants = []variant{
 		site:  "discard " + hookPath,
 	},
 	{
-		name:  "embedded",
-		title: "Hookgate, embedded",
-		global: `hookgate {
-		data_dir $DIR/data
-		store embedded
-		queue embedded
-	}`,
+		name:     "embedded",
+		title:    "Hookgate, embedded",
+		global:   onDisk,
 		site:     "genesys_webhook " + hookPath,
 		maxRatio: 2.0,
 	},
 	{
-		name:    "servers",
-		title:   "Hookgate, Redis + RabbitMQ",
-		servers: true,
-		global: `hookgate {
-		data_dir $DIR/data
-		store redis {env.REDIS_URL}
-		queue rabbitmq {env.AMQP_URL}
-	}`,
+		name:     "servers",
+		title:    "Hookgate, Redis + RabbitMQ",
+		servers:  true,
+		global:   onServers,
 		site:     "genesys_webhook " + hookPath,
 		maxRatio: 2.3,
 	},
@@ -65,24 +71,16 @@ var variants = []variant{
 		core:    true,
 		asked:   true,
 		servers: true,
-		global: `hookgate {
-		data_dir $DIR/data
-		store redis {env.REDIS_URL}
-		queue rabbitmq {env.AMQP_URL}
-	}`,
-		site: "keep " + hookPath,
+		global:  onServers,
+		site:    "keep " + hookPath,
 	},
 	{
-		name:  "overload",
-		title: "Hookgate, embedded, ten times the load",
-		asked: true,
-		crowd: 10,
-		global: `hookgate {
-		data_dir $DIR/data
-		store embedded
-		queue embedded
-	}`,
-		site: "genesys_webhook " + hookPath,
+		name:   "overload",
+		title:  "Hookgate, embedded, ten times the load",
+		asked:  true,
+		crowd:  10,
+		global: onDisk,
+		site:   "genesys_webhook " + hookPath,
 	},
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 )
 
@@ -44,5 +45,40 @@ func TestOnlyConnectionsThatLastForMoreRequestsAreWaitedFor(t *testing.T) {
 				t.Errorf("%d are unread and %d last, want %d and %d", len(ho.unread), ho.lasting(), tc.unread, tc.kept)
 			}
 		})
+	}
+}
+
+func TestAnAnswerSaysFarewellOnceItsConfigIsAboutToStop(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		leaving bool
+		major   int
+		want    string
+	}{
+		{"while the config stays", false, 1, ""},
+		{"when the config leaves", true, 1, "close"},
+		{"on HTTP/2, which ends by itself", true, 2, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			rt := &Runtime{handover: new(handover)}
+			rt.handover.leaving.Store(tc.leaving)
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)
+			r.ProtoMajor = tc.major
+			rt.Farewell(w, r)
+			if got := w.Header().Get("Connection"); got != tc.want {
+				t.Errorf("Connection is %q", got)
+			}
+		})
+	}
+}
+
+func TestAFileNeedsRoomForEvents(t *testing.T) {
+	for size, good := range map[int64]bool{0: true, -1: false, 1: false, minFileSize - 1: false, minFileSize: true, 4 << 30: true} {
+		if err := checkFileSize(size); (err == nil) != good {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+	if _, _, err := (&EmbeddedQueue{MaxSize: 10}).OpenQueue(Env{DataDir: t.TempDir()}); err == nil {
+		t.Error("a queue without room is opened")
 	}
 }
