@@ -42,6 +42,7 @@ func FuzzCaddyfile(f *testing.F) {
 			f.Add([]byte(input)) // those with errors are as good, and too many
 		}
 	}
+	f.Add([]byte(":80\nwebhook_allow @unknown"))
 	adapter := caddyconfig.GetAdapter("caddyfile")
 	f.Fuzz(func(t *testing.T, input []byte) {
 		if reads(input) {

@@ -10,13 +10,14 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/hook"
 )
 
 func init() {
 	caddy.RegisterModule(new(Handler))
-	httpcaddyfile.RegisterHandlerDirective("webhook_allow", parseCaddyfile)
+	parse.RegisterHandler("webhook_allow", parseCaddyfile)
 }
 
 // Handler passes on what can be a webhook of an allowed sender: a POST from an

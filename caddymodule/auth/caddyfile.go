@@ -10,7 +10,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("webhook_auth", parseCaddyfile)
+	parse.RegisterHandler("webhook_auth", parseCaddyfile)
 }
 
 // parseCaddyfile sets up the handler. Syntax:

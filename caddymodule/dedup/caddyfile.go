@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("webhook_dedup", parseCaddyfile)
+	parse.RegisterHandler("webhook_dedup", parseCaddyfile)
 }
 
 // parseCaddyfile sets up the handler. Syntax:

@@ -10,7 +10,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("fail_fast", parseCaddyfile)
+	parse.RegisterHandler("fail_fast", parseCaddyfile)
 }
 
 // parseCaddyfile sets up the handler. Syntax:

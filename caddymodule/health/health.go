@@ -24,7 +24,7 @@ const (
 
 func init() {
 	caddy.RegisterModule(new(Handler))
-	httpcaddyfile.RegisterHandlerDirective("hookgate_health", parseCaddyfile)
+	parse.RegisterHandler("hookgate_health", parseCaddyfile)
 }
 
 // Handler answers GET and HEAD on /healthz, 200 as long as the process lives,

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/hook"
 )
 
@@ -23,7 +24,7 @@ const documentation = "https://github.com/hookgate/hookgate/blob/main/docs/answe
 
 func init() {
 	caddy.RegisterModule(new(Handler))
-	httpcaddyfile.RegisterHandlerDirective("webhook_problem", parseCaddyfile)
+	parse.RegisterHandler("webhook_problem", parseCaddyfile)
 }
 
 // Handler answers an error as application/problem+json (RFC 9457) with a

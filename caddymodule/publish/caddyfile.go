@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("webhook_publish", parseCaddyfile)
+	parse.RegisterHandler("webhook_publish", parseCaddyfile)
 }
 
 // parseCaddyfile sets up the handler. Syntax:

@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("webhook_validate", parseCaddyfile)
+	parse.RegisterHandler("webhook_validate", parseCaddyfile)
 }
 
 // parseCaddyfile sets up the handler. Syntax:

@@ -59,7 +59,7 @@ func init() {
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's own name
 	place := fmt.Sprintf("%s:%d", h.File(), h.Line())
-	matcher, err := h.ExtractMatcherSet()
+	matcher, err := parse.Matcher(h)
 	if err != nil {
 		return nil, err
 	}
