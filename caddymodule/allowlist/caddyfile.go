@@ -58,7 +58,7 @@ func ParseArgs(d *caddyfile.Dispenser) ([]json.RawMessage, error) {
 			return parseStatic(d, option)
 		}
 		if _, err := caddy.GetModule(namespace + first); err != nil {
-			return nil, d.Errf("%s: %q is no address, no range and no IP source of this build", option, first)
+			return nil, d.Errf("%s: %q is no address, no range and no IP source of this build: write private_ranges, a range such as 192.0.2.0/24, genesys <service>, or file <path>", option, first)
 		}
 		mod, err := caddyfile.UnmarshalModule(d, namespace+first)
 		if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -58,11 +59,11 @@ func driver(raw *json.RawMessage, namespace string) parse.Func {
 	return func(d *caddyfile.Dispenser) error {
 		option := d.Val()
 		if !d.NextArg() {
-			return d.Errf("%s: the name of a driver is missing", option)
+			return d.Errf("%s: the name of a driver is missing: one of %s", option, drivers(namespace))
 		}
 		name := d.Val()
 		if _, err := caddy.GetModule(namespace + name); err != nil {
-			return d.Errf("%s: this build has no driver %q", option, name)
+			return d.Errf("%s: this build has no driver %q: it is one of %s", option, name, drivers(namespace))
 		}
 		mod, err := caddyfile.UnmarshalModule(d, namespace+name)
 		if err != nil {
@@ -71,6 +72,15 @@ func driver(raw *json.RawMessage, namespace string) parse.Func {
 		*raw = caddyconfig.JSONModuleObject(mod, "driver", name, nil)
 		return nil
 	}
+}
+
+// drivers are the names of the guests that this build has.
+func drivers(namespace string) string {
+	var names []string
+	for _, m := range caddy.GetModules(strings.TrimSuffix(namespace, ".")) {
+		names = append(names, m.ID.Name())
+	}
+	return strings.Join(names, ", ")
 }
 
 // Interface guard

@@ -59,7 +59,7 @@ func (c *Consumer) parseHandler(d *caddyfile.Dispenser) error {
 
 func (c *Consumer) parseRetry(d *caddyfile.Dispenser) error {
 	for d.NextArg() {
-		v, err := parse.Duration(d, time.Second)
+		v, err := parse.OptionDuration(d, "retry", time.Second)
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func (g *Genesys) parseRefresh(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Err("refresh: a duration is missing")
 	}
-	v, err := parse.Duration(d, minRefresh)
+	v, err := parse.OptionDuration(d, "refresh", minRefresh)
 	g.Refresh = caddy.Duration(v)
 	return err
 }

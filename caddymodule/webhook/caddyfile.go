@@ -176,7 +176,7 @@ func (c *hookConfig) parseTimeout(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Errf("timeout: a duration is missing")
 	}
-	v, err := parse.Duration(d, minTimeout)
+	v, err := parse.OptionDuration(d, "timeout", minTimeout)
 	c.timeout = caddy.Duration(v)
 	return err
 }

@@ -62,7 +62,7 @@ func parseURL(raw string) (Endpoints, error) {
 	e := Endpoints{TLS: u.Scheme == "amqps", Vhost: "/"}
 	switch {
 	case u.Scheme != "amqp" && u.Scheme != "amqps":
-		return e, errors.New("its scheme is not amqp or amqps")
+		return e, errors.New("its scheme is not amqp or amqps, as in amqp://host/vhost")
 	case u.Opaque != "" || u.Hostname() == "":
 		return e, errors.New("a host is missing")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

@@ -58,7 +58,7 @@ func parseURL(raw string) (Endpoints, error) {
 	e := Endpoints{TLS: u.Scheme == "rediss"}
 	switch {
 	case u.Scheme != "redis" && u.Scheme != "rediss":
-		return e, errors.New("its scheme is not redis or rediss")
+		return e, errors.New("its scheme is not redis or rediss, as in redis://host:6379")
 	case u.Opaque != "" || u.Hostname() == "":
 		return e, errors.New("a host is missing")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

@@ -163,20 +163,30 @@ func Time(p *caddy.Duration) Func {
 		if !d.NextArg() {
 			return d.Errf("%s: a duration is missing", name)
 		}
-		v, err := Duration(d, time.Millisecond)
+		v, err := OptionDuration(d, name, time.Millisecond)
 		*p = caddy.Duration(v)
 		return err
 	}
 }
 
-// Duration reads the current token as a duration of at least least.
+// OptionDuration reads the current token as a duration of at least least, and
+// says which option it belongs to where it is none.
+func OptionDuration(d *caddyfile.Dispenser, option string, least time.Duration) (time.Duration, error) {
+	return duration(d, option+": ", least)
+}
+
+// Duration is OptionDuration for an argument of a directive, which Caddy names.
 func Duration(d *caddyfile.Dispenser, least time.Duration) (time.Duration, error) {
+	return duration(d, "", least)
+}
+
+func duration(d *caddyfile.Dispenser, whose string, least time.Duration) (time.Duration, error) {
 	v, err := caddy.ParseDuration(d.Val())
 	if err != nil {
-		return 0, d.Errf("%q is not a duration such as 500ms", d.Val())
+		return 0, d.Errf("%s%q is not a duration such as 500ms", whose, d.Val())
 	}
 	if v < least {
-		return 0, d.Errf("%s is too short: at least %s", d.Val(), least)
+		return 0, d.Errf("%s%s is too short: at least %s", whose, d.Val(), least)
 	}
 	return v, nil
 }
