@@ -8,9 +8,13 @@ import (
 // Counts is how many events a queue holds, by state.
 type Counts struct {
 	Ready  int // waiting to be processed
-	Due    int // to be processed again at a later time; 0 where the queue cannot tell
-	InWork int // handed out and not settled; 0 where the queue cannot tell
+	Due    int // to be processed again at a later time
+	InWork int // handed out and not settled
 	Dead   int // dead letters
+
+	// Tells says whether the queue counts Due and InWork: else they are 0
+	// whatever there is.
+	Tells bool
 }
 
 // Entry is one event as a queue holds it.

@@ -17,16 +17,19 @@ type Queue struct {
 
 // Counts are those of a queue by state.
 type Counts struct {
-	Ready  int `json:"ready"`             // waiting to be processed
-	Due    int `json:"due,omitempty"`     // to be tried again at a later time
-	InWork int `json:"in_work,omitempty"` // being processed
-	Dead   int `json:"dead"`              // dead letters
+	Ready  int  `json:"ready"`             // waiting to be processed
+	Due    *int `json:"due,omitempty"`     // to be tried again at a later time; left out where the queue cannot tell
+	InWork *int `json:"in_work,omitempty"` // being processed; left out where the queue cannot tell
+	Dead   int  `json:"dead"`              // dead letters
 }
 
 // NewQueue returns counts as the API answers them.
 func NewQueue(n hook.Counts) Queue {
-	c := Counts(n)
-	return Queue{Counts: &c}
+	c := &Counts{Ready: n.Ready, Dead: n.Dead}
+	if n.Tells {
+		c.Due, c.InWork = &n.Due, &n.InWork
+	}
+	return Queue{Counts: c}
 }
 
 // Spool is what waits on this node to be forwarded to the queue.

@@ -171,9 +171,9 @@ func printCounts(w io.Writer, q *admin.Counts) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "STATE\tEVENTS\n")
 	fmt.Fprintf(tw, "ready\t%d\n", q.Ready)
-	if q.Due+q.InWork > 0 {
-		fmt.Fprintf(tw, "due\t%d\n", q.Due)
-		fmt.Fprintf(tw, "in work\t%d\n", q.InWork)
+	if q.Due != nil && q.InWork != nil && *q.Due+*q.InWork > 0 {
+		fmt.Fprintf(tw, "due\t%d\n", *q.Due)
+		fmt.Fprintf(tw, "in work\t%d\n", *q.InWork)
 	}
 	fmt.Fprintf(tw, "dead\t%d\n", q.Dead)
 	return tw.Flush()

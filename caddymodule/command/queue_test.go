@@ -122,7 +122,9 @@ func TestTheSpoolIsShownBesideTheQueue(t *testing.T) {
 			[]string{"ready"},
 			"cannot be asked: queue is not available",
 		},
-		{"without a spool", `{"ready":7,"dead":1}`, []string{"ready  7"}, []string{"NODE"}, ""},
+		{"without a spool", `{"ready":7,"dead":1}`, []string{"ready  7"}, []string{"NODE", "due"}, ""},
+		{"with nothing to be tried again", `{"ready":7,"due":0,"in_work":0,"dead":1}`, []string{"ready  7"}, []string{"due"}, ""},
+		{"with events to be tried again", `{"ready":7,"due":2,"in_work":0,"dead":1}`, []string{"due      2", "in work  0"}, nil, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			out, _, err := runQueue(t, 200, tc.answer)

@@ -28,7 +28,7 @@ func (d *DB) Counts(ctx context.Context) (hook.Counts, error) {
 		return hook.Counts{}, err
 	}
 	s := d.Stats()
-	return hook.Counts{Ready: s.Ready, Due: s.Due, InWork: s.InWork, Dead: s.Dead}, nil
+	return hook.Counts{Ready: s.Ready, Due: s.Due, InWork: s.InWork, Dead: s.Dead, Tells: true}, nil
 }
 
 // Peek implements hook.Inspector. It also looks into a store that is full or

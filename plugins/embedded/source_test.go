@@ -321,7 +321,7 @@ func TestAllStatesCanBeLookedAt(t *testing.T) {
 		}
 	}
 	got, err := d.Counts(t.Context())
-	if want := (hook.Counts{Ready: 4, Due: 2, InWork: 3, Dead: 1}); err != nil || got != want {
+	if want := (hook.Counts{Ready: 4, Due: 2, InWork: 3, Dead: 1, Tells: true}); err != nil || got != want {
 		t.Errorf("%+v %v", got, err)
 	}
 	for _, dl := range held {

@@ -258,7 +258,7 @@ func TestAnEventIsParkedAsADeadLetter(t *testing.T) {
 		t.Error(diff)
 	}
 	counts, err := d.Counts(t.Context())
-	if want := (hook.Counts{Ready: 1, Dead: 2}); err != nil || counts != want {
+	if want := (hook.Counts{Ready: 1, Dead: 2, Tells: true}); err != nil || counts != want {
 		t.Errorf("%+v %v", counts, err)
 	}
 	if s := d.Stats(); s.Keys != 1 {
