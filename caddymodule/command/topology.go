@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,10 +77,12 @@ func (f *topologyFlags) command(name, short string, do func(context.Context, rab
 			if err != nil {
 				return err
 			}
-			if err := printTopology(cmd.OutOrStdout(), found, f.json); err != nil {
-				return err
+			if f.json {
+				err = printEntities(cmd.OutOrStdout(), found)
+			} else {
+				err = printTopology(cmd.OutOrStdout(), found, name == "plan")
 			}
-			return unsettled(found)
+			return cmp.Or(err, unsettled(found, name))
 		},
 	}
 }
@@ -99,8 +102,8 @@ func (f *topologyFlags) options(plan bool) (rabbitmq.TopologyOptions, error) {
 	return o, err
 }
 
-// unsettled returns an error where something is left to do.
-func unsettled(found []rabbitmq.Entity) error {
+// unsettled returns an error where a command has left something to do.
+func unsettled(found []rabbitmq.Entity, command string) error {
 	n := 0
 	for i := range found {
 		if !found[i].Settled() {
@@ -110,7 +113,11 @@ func unsettled(found []rabbitmq.Entity) error {
 	if n == 0 {
 		return nil
 	}
-	return errors.New(counted(n, "entity is", "entities are") + " missing or different")
+	next := "the details say why"
+	if command == "verify" {
+		next = "hookgate topology apply makes those that are missing"
+	}
+	return errors.New(counted(n, "entity is", "entities are") + " missing or different; " + next)
 }
 
 func counted(n int, one, many string) string {
@@ -120,19 +127,35 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-func printTopology(w io.Writer, found []rabbitmq.Entity, asJSON bool) error {
-	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(found)
-	}
+func printEntities(w io.Writer, found []rabbitmq.Entity) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(found)
+}
+
+// printTopology prints a table. In a plan nothing has a state yet.
+func printTopology(w io.Writer, found []rabbitmq.Entity, plan bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "STATE\tKIND\tNAME\tTYPE\tDETAILS")
+	if !plan {
+		fmt.Fprint(t, "STATE\t")
+	}
+	fmt.Fprintln(t, "KIND\tNAME\tTYPE\tDETAILS")
+	hidden := false
 	for _, e := range found {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", e.State, e.Kind, e.Name, orDash(e.Type), orDash(details(e)))
+		if !plan {
+			fmt.Fprintf(t, "%s\t", e.State)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Kind, e.Name, orDash(e.Type), orDash(details(e)))
+		hidden = hidden || e.Kind == "binding" && e.State == rabbitmq.Unknown
+	}
+	if hidden && !plan {
+		fmt.Fprint(t, "\n"+noteBindings+"\n")
 	}
 	return t.Flush()
 }
+
+const noteBindings = "Bindings are unknown because they cannot be seen over AMQP: hookgate topology apply\n" +
+	"makes those that are missing, and rabbitmqctl list_bindings shows those that are there."
 
 // details is what a person wants to know of an entity beside its name.
 func details(e rabbitmq.Entity) string {

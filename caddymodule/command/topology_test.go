@@ -68,3 +68,33 @@ func TestATopologyNeedsToKnowItsServer(t *testing.T) {
 		}
 	}
 }
+
+func TestATopologySaysWhatToDo(t *testing.T) {
+	const note = "Bindings are unknown because"
+	seen := []rabbitmq.Entity{
+		{Kind: "queue", Name: "hookgate.dead", Type: "quorum", State: rabbitmq.Missing},
+		{Kind: "binding", Name: "hookgate.dlx", Key: "#", To: "hookgate.dead", State: rabbitmq.Unknown},
+	}
+	var verified, planned, made bytes.Buffer
+	if err := errors.Join(
+		printTopology(&verified, seen, false),
+		printTopology(&planned, seen, true),
+		printTopology(&made, []rabbitmq.Entity{{Kind: "binding", State: rabbitmq.Present}}, false),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if out := verified.String(); !strings.Contains(out, "STATE") || !strings.Contains(out, note) {
+		t.Errorf("what was looked at:\n%s", out)
+	}
+	if out := planned.String(); strings.Contains(out, "STATE") || strings.Contains(out, "unknown") {
+		t.Errorf("a plan, of which nothing is known:\n%s", out)
+	}
+	if out := made.String(); strings.Contains(out, note) {
+		t.Errorf("what was made:\n%s", out)
+	}
+	for command, want := range map[string]string{"verify": "hookgate topology apply makes", "apply": "the details say why"} {
+		if err := unsettled(seen, command); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s ends with %v", command, err)
+		}
+	}
+}
