@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"net/http"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -15,10 +14,10 @@ func newAlive() *cobra.Command {
 		Short: "Says whether the running process answers",
 		Long: `
 Says whether the running process answers, by its exit code, 0 or 1, with the
-reason for a 1: for the health check of a container. It asks the admin API for next to nothing, and
-nothing of the store and the queue: a process whose RabbitMQ is away says so to
-its senders, or keeps their events, and must not be killed for it. What it can
-do at the moment is on /readyz.`,
+reason for a 1: for the health check of a container. It asks the admin API for
+next to nothing, and nothing of the store and the queue: a process whose RabbitMQ
+is away says so to its senders, or keeps their events, and must not be killed for
+it. What it can do at the moment is on /readyz.`,
 		Example: "  hookgate alive --address unix//run/hookgate/admin.sock",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -28,7 +27,7 @@ do at the moment is on /readyz.`,
 			}
 			resp, err := caddycmd.AdminAPIRequest(at, http.MethodGet, "/config/admin", nil, nil)
 			if err != nil {
-				return fmt.Errorf("asking the admin API at %s: %w", at, err)
+				return explain(at, err)
 			}
 			return resp.Body.Close()
 		},
