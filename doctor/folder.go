@@ -63,7 +63,7 @@ func (f Folder) there(n *Notes, base string) {
 		return
 	}
 	if base != f.Path {
-		n.OK("data.folder", "it is not there yet, and is made at the start")
+		n.OK("data.folder", "it is not there yet, and is made at the start; data_dir, or XDG_DATA_HOME in the environment, names another")
 		return
 	}
 	n.OK("data.folder", "it can be written to")
