@@ -7,9 +7,11 @@ SHELL       := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS   += --no-print-directory
 
-# The tags and flags that xcaddy builds with.
+# The tags and flags that xcaddy builds with; and the commit, for --version, where
+# git can tell it: of sources without their history there is none.
 TAGS  := nobadger,nomysql,nopgx
-FLAGS := -trimpath -buildvcs=false -tags $(TAGS)
+VCS   := $(shell git rev-parse -q --verify HEAD > /dev/null 2>&1 && echo auto || echo false)
+FLAGS := -trimpath -buildvcs=$(VCS) -tags $(TAGS)
 DATA  := $(CURDIR)/data
 
 # Shows how far a build is: "go build -v" prints a line a package.

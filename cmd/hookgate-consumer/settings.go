@@ -241,6 +241,9 @@ func resolve(value *string) error {
 	return nil
 }
 
+// buildVersion is the version that Go has put into this build. That of a checkout
+// names its commit, and ends in +dirty where files were changed; it is (devel)
+// where Go was told to leave that out.
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
