@@ -129,6 +129,10 @@ func (c *Consumer) handler(ctx caddy.Context, env Env) (hook.Handler, error) {
 	return driver.NewHandler(env)
 }
 
+// inboxTimeout bounds an operation of a store that is an inbox: nobody waits for
+// its answer.
+const inboxTimeout = time.Second
+
 func (c *Consumer) inbox(ctx caddy.Context, env Env) (hook.Store, Handle, error) {
 	mod, err := ctx.LoadModule(c, "InboxRaw")
 	if err != nil {

@@ -66,10 +66,14 @@ func withFallback(env Env, primary hook.Store, first Handle, driver StoreDriver)
 	held = append(held, second)
 	key := fallbackKey{primary, secondary}
 	v, _, err := fallbacks.LoadOrNew(key, func() (caddy.Destructor, error) {
-		f, err := accept.NewFallback(accept.FallbackOptions{
+		opts := accept.FallbackOptions{
 			Primary: primary, Secondary: secondary, Logger: env.Logger, OnChange: announce,
 			Ignore: func(err error) bool { return errors.Is(err, redis.ErrForeign) },
-		})
+		}
+		if env.Inbox {
+			opts.Timeout = inboxTimeout
+		}
+		f, err := accept.NewFallback(opts)
 		return fallbackEntry{f}, err
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -85,9 +84,6 @@ func (e postgresEntry) Destruct() error {
 	defer cancel()
 	return e.store.Close(ctx)
 }
-
-// inboxTimeout bounds a claim of a consumer: nobody waits for its answer.
-const inboxTimeout = time.Second
 
 // OpenStore implements StoreDriver.
 func (s *PostgresStore) OpenStore(env Env) (hook.Store, Handle, error) {

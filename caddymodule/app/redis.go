@@ -142,6 +142,9 @@ func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
 	v, _, err := redisStores.LoadOrNew(key, func() (caddy.Destructor, error) {
 		opts := s.opts
 		opts.Logger, opts.Inbox = env.Logger, env.Inbox
+		if env.Inbox {
+			opts.Timeout = inboxTimeout
+		}
 		store, err := redis.New(opts)
 		return redisEntry{store}, err
 	})

@@ -166,6 +166,37 @@ func redisMetrics(t *testing.T) (n int) {
 	return n
 }
 
+func TestAnInboxInRedisHasMoreTimeThanAClaimOfAHook(t *testing.T) {
+	r, p := servers.StartRedis(t), startPostgres(t)
+	for name, s := range map[string]*RedisStore{
+		"alone": {URLs: []string{"redis://" + r.Addr}},
+		"with a fallback": {
+			URLs:        []string{"redis://" + r.Addr},
+			FallbackRaw: guestOf("postgres", map[string]any{"dsn": p.DSN("hookgate_edge", "postgres")}),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hooks, h := openDriver(t, s, Env{})
+			ready(t, hooks, h)
+			inbox, h := openDriver(t, s, Env{Inbox: true})
+			ready(t, inbox, h)
+			took := func(store hook.Store, key string) bool {
+				_, _, err := store.Claim(t.Context(), hook.Claim{Key: key, Token: hook.NewToken(), Lease: time.Second, TTL: time.Minute})
+				found, redisErr := r.Try("exists", key)
+				return err == nil && redisErr == nil && found == int64(1)
+			}
+			r.Do("client", "pause", 400, "write")
+			if !took(inbox, "inbox:"+name) {
+				t.Error("a claim of the inbox did not wait for Redis")
+			}
+			r.Do("client", "pause", 400, "write")
+			if took(hooks, "hookgate:"+name) {
+				t.Error("a claim of a hook waited for Redis")
+			}
+		})
+	}
+}
+
 func TestRedisWithTLS(t *testing.T) {
 	dir := t.TempDir()
 	certificates(t, dir)
