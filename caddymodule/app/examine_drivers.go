@@ -75,6 +75,7 @@ func (s *RabbitMQQueue) Examine(ctx context.Context, x Examination, use Use) []d
 	}
 	opts := rabbitmq.ExamineOptions{Consumes: use.Consumed, Compare: x.Operator}
 	opts.Options, opts.Queues, opts.Celery = s.opts, x.Queues, x.Celery
+	opts.Role = "doctor"
 	if opts.Retry = use.Retry; !use.Consumed {
 		opts.Retry = []time.Duration{} // another process may have others
 	}

@@ -56,7 +56,7 @@ func (f *amqpFlags) options() (rabbitmq.Options, error) {
 	if err != nil {
 		return rabbitmq.Options{}, usage(err)
 	}
-	o := rabbitmq.Options{Servers: ends.Servers, Vhost: ends.Vhost, Prefix: f.prefix, Topology: rabbitmq.Passive}
+	o := rabbitmq.Options{Servers: ends.Servers, Vhost: ends.Vhost, Prefix: f.prefix, Role: "command", Topology: rabbitmq.Passive}
 	if ends.Credentials != (rabbitmq.Credentials{}) {
 		o.Credentials = func(context.Context) (rabbitmq.Credentials, error) { return ends.Credentials, nil }
 	}

@@ -56,7 +56,7 @@ func (q *Queue) dial(ctx context.Context, s Server) (_ *amqp.Connection, _ *conn
 	}
 	properties := amqp.NewConnectionProperties()
 	properties["product"] = "Hookgate"
-	properties.SetClientConnectionName(q.opts.Prefix + " edge")
+	properties.SetClientConnectionName(q.opts.Prefix + " " + q.opts.Role)
 	c, err := amqp.Open(transport, amqp.Config{
 		SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: creds.Username, Password: creds.Password}},
 		Vhost:      q.opts.Vhost,

@@ -25,6 +25,12 @@ const (
 // with, where the options say nothing else.
 const DefaultPrefix = "hookgate"
 
+// The roles where the options name none.
+const (
+	roleEdge     = "edge"
+	roleConsumer = "consumer"
+)
+
 // Credentials are what a connection identifies itself with.
 type Credentials struct{ Username, Password string }
 
@@ -45,6 +51,11 @@ type Options struct {
 	// TLS is used towards all servers. Its ServerName is that of the server
 	// where it is empty. Default: no TLS.
 	TLS *tls.Config
+
+	// Role is what the connections are for, in a word or two. The server's logs
+	// and its management show it behind the prefix: "hookgate edge". Default:
+	// edge, and consumer for a Source.
+	Role string
 
 	// Prefix is the name of the exchange for events, and the beginning of all
 	// other names. Default: hookgate.
@@ -100,6 +111,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if !prefixPattern.MatchString(o.Prefix) {
 		return o, fmt.Errorf("rabbitmq: the prefix %q is not 1 to 100 of letters, digits, dot, underscore and hyphen", o.Prefix)
+	}
+	if o.Role == "" {
+		o.Role = roleEdge
 	}
 	if o.Topology == "" {
 		o.Topology = Declare

@@ -51,6 +51,9 @@ type Source struct {
 // NewSource returns a Source. It does not connect: Start does.
 func NewSource(opts SourceOptions) (*Source, error) {
 	opts.Connections, opts.Channels = 1, 1
+	if opts.Role == "" {
+		opts.Role = roleConsumer
+	}
 	q, err := New(opts.Options)
 	if err != nil {
 		return nil, err

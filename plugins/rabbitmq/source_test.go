@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -301,5 +302,23 @@ func TestManyLettersStayInTheirOrderWhileSomeGo(t *testing.T) {
 	}
 	if sent := drain(t, q.routes.names.EventsIn); len(sent) != 25 {
 		t.Errorf("%d were sent", len(sent))
+	}
+}
+
+func TestConnectionsAreNamedByWhatTheyAreFor(t *testing.T) {
+	q := open(t, broker(t).Addr)
+	consume(t, broker(t).Addr, q)
+	command := open(t, broker(t).Addr, func(o *Options) { o.Role = "command" })
+	names := func(name string) int {
+		list := broker(t).Ctl(t, "--quiet", "list_connections", "client_properties")
+		return strings.Count(list, `"`+name+`"`)
+	}
+	for name, want := range map[string]int{
+		q.opts.Prefix + " edge":           2,
+		q.opts.Prefix + " consumer":       2, // one to consume, and one to publish
+		command.opts.Prefix + " command":  2,
+		command.opts.Prefix + " consumer": 0,
+	} {
+		eventually(t, fmt.Sprintf("%d connections are called %s", want, name), func() bool { return names(name) == want })
 	}
 }
