@@ -29,7 +29,7 @@ var (
 	ErrSettled = errors.New("the delivery was settled before")
 
 	// ErrInUse means that another process has the file open.
-	ErrInUse = errors.New("is in use by another process")
+	ErrInUse = errors.New("is in use by another process: stop that, or give each a data_dir of its own")
 
 	// ErrFormat means that the file is not one that this version can read.
 	ErrFormat = errors.New("is not a file that this version can read")

@@ -127,7 +127,7 @@ func TestAFileInUseIsSaidToBe(t *testing.T) {
 	first := started(t, Options{})
 	second := unstarted(t, Options{Path: first.path})
 	err := second.Start()
-	if !errors.Is(err, ErrInUse) || err.Error() != "embedded: the file "+first.path+" is in use by another process" {
+	if !errors.Is(err, ErrInUse) || err.Error() != "embedded: the file "+first.path+" is in use by another process: stop that, or give each a data_dir of its own" {
 		t.Errorf("%v", err)
 	}
 	if err := first.Close(t.Context()); err != nil {
