@@ -104,20 +104,19 @@ func (f *topologyFlags) options(plan bool) (rabbitmq.TopologyOptions, error) {
 
 // unsettled returns an error where a command has left something to do.
 func unsettled(found []rabbitmq.Entity, command string) error {
-	n := 0
+	left := 0
 	for i := range found {
-		if !found[i].Settled() {
-			n++
+		if !found[i].Settled() || command == "apply" && found[i].State == rabbitmq.Unknown {
+			left++
 		}
 	}
-	if n == 0 {
+	switch {
+	case left == 0:
 		return nil
+	case command == "apply":
+		return errors.New(counted(left, "entity is", "entities are") + " missing, different or unknown; the details say why")
 	}
-	next := "the details say why"
-	if command == "verify" {
-		next = "hookgate topology apply makes those that are missing"
-	}
-	return errors.New(counted(n, "entity is", "entities are") + " missing or different; " + next)
+	return errors.New(counted(left, "entity is", "entities are") + " missing or different; hookgate topology apply makes those that are missing")
 }
 
 func counted(n int, one, many string) string {
@@ -154,8 +153,9 @@ func printTopology(w io.Writer, found []rabbitmq.Entity, plan bool) error {
 	return t.Flush()
 }
 
-const noteBindings = "Bindings are unknown because they cannot be seen over AMQP: hookgate topology apply\n" +
-	"makes those that are missing, and rabbitmqctl list_bindings shows those that are there."
+const noteBindings = "Bindings are unknown because they cannot be seen over AMQP: hookgate topology apply,\n" +
+	"with a user who may configure, makes those that are missing, and rabbitmqctl\n" +
+	"list_bindings shows those that are there."
 
 // details is what a person wants to know of an entity beside its name.
 func details(e rabbitmq.Entity) string {

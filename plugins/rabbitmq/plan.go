@@ -227,6 +227,8 @@ func (s *surveyor) make(e *Entity) error {
 		e.State = Present
 	case err == nil:
 		e.State = Made
+	case isCode(err, amqp.AccessRefused) && e.Kind == "binding":
+		e.Reason = "this user may not make it, and it may be there"
 	case isCode(err, amqp.AccessRefused, amqp.PreconditionFailed, amqp.NotFound):
 		e.State, e.Reason = Missing, serverReason(err)
 	default:

@@ -84,3 +84,18 @@ func TestWhatIsThereWithOtherSettingsIsDifferentAndStaysSo(t *testing.T) {
 		}
 	}
 }
+
+func TestABindingThatAUserMayNotMakeIsUnknown(t *testing.T) {
+	imported(t)
+	opts := TopologyOptions{Options: Options{Servers: []Server{{Addr: broker(t).Addr}}}}
+	as(operatorUser, Passive)(&opts.Options)
+	found, err := Apply(context.Background(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range found {
+		if want := map[bool]EntityState{true: Unknown, false: Present}[e.Kind == "binding"]; e.State != want || e.Reason == "" {
+			t.Errorf("%s %s is %s: %q", e.Kind, e.Name, e.State, e.Reason)
+		}
+	}
+}
