@@ -58,9 +58,18 @@ func load(t *testing.T, s *genesystest.Server, dir string, set func(*Genesys)) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		rt, err := Active()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rt.linger = 0 // nobody sends requests
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
+		eventually(t, "what it opened is closed", func() bool {
+			_, open := files.References(filepath.Join(dir, "data", EmbeddedFile))
+			return !open
+		})
 	})
 }
 

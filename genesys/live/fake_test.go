@@ -125,13 +125,20 @@ func (s *storage) Store(_ context.Context, key string, value []byte) error {
 // keeper starts a keeper, which is closed at the end of the test.
 func keeper(t *testing.T, s *source, store Storage) (*Keeper, *observer.ObservedLogs) {
 	t.Helper()
+	k, logs := unstarted(t, s, store)
+	k.Start()
+	return k, logs
+}
+
+// unstarted is keeper for tests of what is there before the start.
+func unstarted(t *testing.T, s *source, store Storage) (*Keeper, *observer.ObservedLogs) {
+	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
 	k, err := New(Options{Fetch: s.fetch, Key: "ranges", Logger: zap.New(core)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.Attach(&User{Storage: store})
-	k.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()

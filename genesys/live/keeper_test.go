@@ -34,11 +34,12 @@ func TestTheListIsFetchedAndFetchedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := new(source)
 		src.set("data-actions 192.0.2.0/24", "data-actions 192.0.2.7/32", "open-messaging 198.51.100.1/32")
-		k, _ := keeper(t, src, nil)
+		k, _ := unstarted(t, src, nil)
 		actions, all := k.View("data-actions"), k.View()
 		if err := actions.Ready(); !errors.Is(err, errNoList) {
 			t.Errorf("before there is a list: %v", err)
 		}
+		k.Start()
 		synctest.Wait()
 		has(t, actions, "192.0.2.0/24")
 		has(t, all, "192.0.2.0/24", "198.51.100.1/32")
