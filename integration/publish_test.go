@@ -23,6 +23,25 @@ func publishRoute(path, name string) string {
 `, path, name)
 }
 
+// Nobody but who wrote the config can mend it: a sender that is told of its own
+// mistake would throw the event away.
+func TestAConfigThatNamesNoEventIDIsNotTheSendersFault(t *testing.T) {
+	s := start(t, site(`	route /hook {
+		webhook_validate {
+			name forgetful
+		}
+		webhook_publish
+	}
+	handle_errors {
+		webhook_problem
+	}`))
+	a, err := send(httpClient, s.URL("/hook"), strings.NewReader(`{"n":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.want(t, 503, "misconfigured")
+}
+
 // Routes without a name would share their event IDs: what is new to one would
 // be a duplicate of another's, and lost.
 func TestOnlyAHookWithANamePublishes(t *testing.T) {

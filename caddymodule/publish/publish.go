@@ -207,7 +207,7 @@ func (h *Handler) take(ctx context.Context, st *request.State) (accept.Result, e
 	case st.Park != nil:
 		return h.runtime.Gate.Park(ctx, st.Event, *st.Park, h.policy)
 	case st.Event.ID == "":
-		return accept.Result{}, &hook.Error{Code: hook.CodeMissingEventID, Detail: "webhook_validate is not told where the event ID is"}
+		return accept.Result{}, &hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_validate is not told where the event ID is"}
 	case st.Claimed:
 		return h.runtime.Gate.Publish(ctx, st.Event)
 	}
