@@ -214,7 +214,7 @@ func (h *Handler) event(st *request.State, r *http.Request) error {
 			return err
 		}
 	}
-	if err := h.checkAge(doc, st.Start); err != nil {
+	if err := h.checkAge(&doc, st.Start); err != nil {
 		return err
 	}
 	st.Event = &hook.Event{
