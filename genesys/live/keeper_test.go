@@ -3,7 +3,9 @@ package live
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +111,29 @@ func TestTheLastGoodListStays(t *testing.T) {
 	}
 }
 
+func TestWithNothingAtAllAViewSaysWhatGenesysSaid(t *testing.T) {
+	network := &url.Error{Op: "Post", URL: "https://login.example/oauth/token", Err: &net.DNSError{Err: "no such host", Name: "login.example", Server: "10.1.2.3:53"}}
+	said := &genesys.Error{Method: "POST", Path: "/oauth/token", Status: 400, Code: "invalid_client"}
+	for _, tc := range []struct {
+		name  string
+		cause error
+		want  string
+	}{
+		{"an answer of Genesys", fmt.Errorf("fetch: %w", said), errNoList.Error() + ": " + said.Error()},
+		{"anything else, which may have addresses of ours", network, errNoList.Error() + ": the log says why"},
+		{"no cause yet", nil, errNoList.Error()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			v := new(View)
+			v.state.Store(&viewState{err: errNoList})
+			v.lack(tc.cause)
+			if got := v.Ready().Error(); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestWithNothingAtAllAViewSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := new(source)
@@ -117,7 +142,7 @@ func TestWithNothingAtAllAViewSaysWhy(t *testing.T) {
 		v := k.View("data-actions")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if err := v.Ready(); !errors.Is(err, errNoList) || !strings.Contains(err.Error(), "connection refused") {
+		if err := v.Ready(); !errors.Is(err, errNoList) || strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("got %v", err)
 		}
 		if v.Contains(netip.MustParseAddr("192.0.2.1")) {

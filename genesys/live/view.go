@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/hookgate/hookgate/genesys"
 	"github.com/hookgate/hookgate/genesys/ipranges"
 )
 
@@ -48,14 +49,18 @@ func (v *View) show(entries []ipranges.Entry) {
 	}
 }
 
-// lack says why there is no list, where there is none.
+// lack says why there is no list, where there is none. What Genesys itself said
+// is told; other causes have addresses of this network in them, and are in the
+// log alone.
 func (v *View) lack(cause error) {
 	if v.Ready() == nil {
 		return
 	}
 	err := errNoList
-	if cause != nil {
-		err = fmt.Errorf("%w: %w", errNoList, cause)
+	if said, ok := errors.AsType[*genesys.Error](cause); ok {
+		err = fmt.Errorf("%w: %w", errNoList, said)
+	} else if cause != nil {
+		err = fmt.Errorf("%w: the log says why", errNoList)
 	}
 	v.state.Store(&viewState{err: err})
 }
