@@ -58,6 +58,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // ServeHTTP implements caddyhttp.MiddlewareHandler. An outsider does not learn
 // which methods there are.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if tooEarly(r) {
+		return problem.Error(&hook.Error{Code: hook.CodeTooEarly})
+	}
 	if h.senders != nil {
 		switch allowed, err := h.senders.MatchWithError(r); {
 		case err != nil:

@@ -1,6 +1,7 @@
 package allowlist
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -52,6 +53,25 @@ func TestAPostOfAnAllowedSenderPasses(t *testing.T) {
 			}
 			if _, ok := errors.AsType[caddyhttp.HandlerError](err); !ok || hook.CodeOf(err) != tc.want {
 				t.Errorf("got %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestEarlyDataIsRefusedWhoeverMaySend(t *testing.T) {
+	for name, senders := range map[string]*MatchClientIPSource{
+		"a list":      {sources: []caddyhttp.IPRangeSource{of("192.0.2.0/24")}},
+		"any address": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := requestFrom(t, "192.0.2.1")
+			r.TLS = new(tls.ConnectionState)
+			err := (&Handler{senders: senders}).ServeHTTP(httptest.NewRecorder(), r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+				t.Error("it passes")
+				return nil
+			}))
+			if hook.CodeOf(err) != hook.CodeTooEarly {
+				t.Errorf("got %v", err)
 			}
 		})
 	}

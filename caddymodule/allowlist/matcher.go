@@ -102,7 +102,7 @@ func (m *MatchClientIPSource) Match(r *http.Request) bool {
 
 // MatchWithError implements caddyhttp.RequestMatcherWithError.
 func (m *MatchClientIPSource) MatchWithError(r *http.Request) (bool, error) {
-	if r.TLS != nil && !r.TLS.HandshakeComplete {
+	if tooEarly(r) {
 		return false, problem.Error(&hook.Error{Code: hook.CodeTooEarly})
 	}
 	if throughLaxProxy(r) {
@@ -151,6 +151,10 @@ func contains(source caddyhttp.IPRangeSource, r *http.Request, addr netip.Addr) 
 	}
 	return slices.ContainsFunc(source.GetIPRanges(r), func(p netip.Prefix) bool { return p.Contains(addr) })
 }
+
+// tooEarly reports whether the request came before the TLS handshake was
+// complete: anybody may have recorded it and sent it again (RFC 8470).
+func tooEarly(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
 
 // throughLaxProxy reports whether the address is the word of a trusted proxy
 // that may only repeat what the sender said.
