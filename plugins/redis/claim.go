@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -33,7 +32,7 @@ func (a *attempt) oneStep(batch []*op) (left []*op) {
 	for i, o := range batch {
 		value, err := cmds[i].(*goredis.StringCmd).Result()
 		switch {
-		case errors.Is(err, goredis.Nil): // nothing was there
+		case isNil(err): // nothing was there
 			a.store.win(o)
 		case isSyntaxError(err):
 			a.store.dialect.refused()
@@ -62,7 +61,7 @@ func (a *attempt) twoSteps(batch []*op) {
 		switch err := cmds[i].Err(); {
 		case err == nil:
 			a.store.win(o)
-		case errors.Is(err, goredis.Nil):
+		case isNil(err):
 			taken = append(taken, o)
 			gets = append(gets, goredis.NewStringCmd(a.ctx, "get", o.key))
 			continue
@@ -78,7 +77,7 @@ func (a *attempt) twoSteps(batch []*op) {
 	for i, o := range taken {
 		value, err := gets[i].(*goredis.StringCmd).Result()
 		switch {
-		case errors.Is(err, goredis.Nil):
+		case isNil(err):
 			// It has ended in between. The caller looks again.
 			o.state = hook.Pending
 		case err != nil:

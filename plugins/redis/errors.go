@@ -66,9 +66,14 @@ const (
 	kindClosed
 )
 
+// isNil reports whether a command has the answer that there is nothing. It is
+// never wrapped. Where it is, it is a sentinel's, which does not know the
+// master, and the command was not sent at all.
+func isNil(err error) bool { return err == goredis.Nil } //nolint:errorlint // see above
+
 // kindOf sorts what go-redis returned. A nil reply is an answer and no failure.
 func kindOf(err error) kind {
-	if err == nil || errors.Is(err, goredis.Nil) {
+	if err == nil || isNil(err) {
 		return kindNone
 	}
 	if _, ok := errors.AsType[*credentialsError](err); ok {
@@ -101,7 +106,8 @@ func failure(err error) error {
 	case kindClosed:
 		return ErrClosed
 	case kindCredentials:
-		return fmt.Errorf("%w: %w", ErrCredentials, err)
+		why, _ := errors.AsType[*credentialsError](err) // alone: around it may be addresses
+		return fmt.Errorf("%w: %w", ErrCredentials, why)
 	case kindAnswer:
 		if goredis.HasErrorPrefix(err, "WRONGTYPE") {
 			return fmt.Errorf("%w: %w", ErrForeign, &answerError{err})
@@ -112,15 +118,22 @@ func failure(err error) error {
 	}
 }
 
-// answerError is an error that the server answered, without the arguments and
-// addresses that some quote.
+// answerError is an error that the server answered, or a sentinel, without the
+// arguments and addresses that some quote.
 type answerError struct{ err error }
 
 func (e *answerError) Error() string {
 	if goredis.HasErrorPrefix(e.err, "MOVED ") {
 		return "MOVED: the server is part of a cluster, which needs the mode cluster"
 	}
-	text, _, _ := strings.Cut(e.err.Error(), ", with args beginning with:")
+	text := e.err.Error()
+	if answer, ok := errors.AsType[goredis.Error](e.err); ok && strings.HasPrefix(text, noSentinel) {
+		if isNil(answer) {
+			return "no sentinel knows a master of this name"
+		}
+		return "no sentinel names the master: " + answer.Error()
+	}
+	text, _, _ = strings.Cut(text, ", with args beginning with:")
 	return text
 }
 

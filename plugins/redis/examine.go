@@ -118,6 +118,8 @@ func (x *examiner) unreachable(n *doctor.Notes, err error) {
 	switch {
 	case errors.Is(why, ErrCredentials):
 		advice = "make the file or the variable with the password"
+	case errors.Is(err, goredis.Nil):
+		advice = "correct the name after mode sentinel in the store, or the addresses of the sentinels in its URLs"
 	case goredis.HasErrorPrefix(err, "WRONGPASS"), goredis.HasErrorPrefix(err, "NOAUTH"):
 		advice = "give the store the user and the password that the server knows"
 	case goredis.HasErrorPrefix(err, "NOPERM"):

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hookgate/hookgate/doctor"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/integration/servers"
 )
@@ -157,5 +159,51 @@ func TestSentinelNamesTheMaster(t *testing.T) {
 	eventually(t, "it is ready", func() bool { return s.Ready() == nil })
 	if err := s.Commit(t.Context(), c); err != nil {
 		t.Error(err)
+	}
+}
+
+// patientPool is a size for tests without a server: after so many failures
+// go-redis dials by itself, and ends that a second after the client is closed.
+const patientPool = 200
+
+// A sentinel answers that it does not know the master just as a server does
+// that a key is not there.
+func TestAMasterThatNoSentinelKnowsIsNoClaim(t *testing.T) {
+	for name, dead := range map[string][]string{"one sentinel": nil, "another one is down": {"127.0.0.1:1"}} {
+		t.Run(name, func(t *testing.T) {
+			sentinel := servers.StartSentinel(t, server(t))
+			change := func(o *Options) {
+				o.Mode, o.Master, o.Addrs = ModeSentinel, "another", append(dead, sentinel.Addr)
+				o.PoolSize = patientPool
+			}
+			paths(t, func(t *testing.T, more ...func(*Options)) {
+				s := begin(t, "", append(more, change)...)
+				c := claimOn("k", 1, 1)
+				if state, _, err := s.Claim(t.Context(), c); !errors.Is(err, ErrRefused) {
+					t.Error("claim:", state, err)
+				}
+				if err := s.Commit(t.Context(), c); !errors.Is(err, ErrRefused) {
+					t.Error("commit:", err)
+				}
+				if held, err := s.Renew(t.Context(), c); held || !errors.Is(err, ErrRefused) {
+					t.Error("renew:", held, err)
+				}
+				if err := s.Release(t.Context(), c); !errors.Is(err, ErrRefused) {
+					t.Error("release:", err)
+				}
+				if err := s.Restore(t.Context(), hook.Record{Key: c.Key, TTL: c.TTL}); !errors.Is(err, ErrRefused) {
+					t.Error("restore:", err)
+				}
+				eventually(t, "it says why", func() bool {
+					err := s.Ready()
+					return err != nil && strings.HasSuffix(err.Error(), "no sentinel knows a master of this name")
+				})
+			})
+			opts := Options{Timeout: time.Second}
+			change(&opts)
+			if all := Examine(t.Context(), opts); len(all) != 1 || all[0].Status != doctor.Fail || !strings.Contains(all[0].Advice, "mode sentinel") {
+				t.Errorf("%+v", all)
+			}
+		})
 	}
 }

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -29,7 +28,7 @@ func (s *Store) Restore(ctx context.Context, records ...hook.Record) error {
 		}
 		a.send(cmds)
 		for _, cmd := range cmds {
-			if err := cmd.Err(); err != nil && !errors.Is(err, goredis.Nil) {
+			if err := cmd.Err(); err != nil && !isNil(err) {
 				return err
 			}
 		}
