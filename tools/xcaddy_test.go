@@ -47,12 +47,38 @@ func TestXcaddyJSONAgreesWithTheProgram(t *testing.T) {
 			t.Errorf("cmd/hookgate does not import %s", p.PackagePath)
 		}
 	}
+	readme := string(read(t, "../README.md"))
+	for _, command := range []string{
+		"xcaddy build " + b.CaddyVersion + " --with " + module + "\n",
+		"xcaddy build " + b.CaddyVersion + " --with " + module + "@v0.0.0=.",
+		"github.com/caddyserver/xcaddy/cmd/xcaddy@" + xcaddyVersion(t),
+	} {
+		if !strings.Contains(readme, command) {
+			t.Errorf("the README does not say %q", command)
+		}
+	}
 	if b.BuildFlags != "" {
 		t.Errorf("build_flags %q replace xcaddy's own, which leave out databases that nobody needs", b.BuildFlags)
 	}
 	if makefile := string(read(t, "../Makefile")); !strings.Contains(makefile, "nobadger,nomysql,nopgx") {
 		t.Error("the Makefile does not build with xcaddy's tags")
 	}
+}
+
+// xcaddyVersion is the version of xcaddy that xcaddy.json is held against.
+func xcaddyVersion(t *testing.T) string {
+	t.Helper()
+	mod, err := modfile.Parse("go.mod", read(t, "go.mod"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range mod.Require {
+		if r.Mod.Path == "github.com/caddyserver/xcaddy" {
+			return r.Mod.Version
+		}
+	}
+	t.Fatal("go.mod requires no xcaddy")
+	return ""
 }
 
 func read(t *testing.T, name string) []byte {
