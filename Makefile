@@ -80,11 +80,10 @@ deps-check:
 # knows nothing.
 .PHONY: unit
 unit: servers
-	@echo "tests, with the race detector"
+	@echo "tests, with the race detector: some ten minutes"
 	@mkdir -p bin
-	@go test -race -count 1 -tags $(TAGS) -timeout 20m -v ./... > bin/test.log 2>&1 \
-	  || { grep -E '^(FAIL|panic:|\s*--- FAIL|ok )|_test\.go:[0-9]+:|DATA RACE' bin/test.log | tail -n 200; echo "the whole log is in bin/test.log"; exit 1; }
-	@grep -E '^(ok|\?) ' bin/test.log
+	@go test -race -count 1 -tags $(TAGS) -timeout 20m -v ./... 2>&1 | tee bin/test.log | { grep --line-buffered -E '^(ok|FAIL)\s' || true; } \
+	  || { grep -E '^(# |panic:|\s*--- FAIL)|\.go:[0-9]+:[0-9]+: |_test\.go:[0-9]+:|DATA RACE' bin/test.log | tail -n 200; echo "the whole log is in bin/test.log"; exit 1; }
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "skipped tests show nothing"; exit 1; fi
 	@awk '/^ *--- PASS/ { p++ } END { printf "%d passed, 0 failed\n", p }' bin/test.log
 
