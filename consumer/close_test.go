@@ -116,6 +116,67 @@ func TestRunEndsWithItsContextAfterSomeGrace(t *testing.T) {
 	}
 }
 
+func TestNobodyWhoDoesNotAnswerMakesTheEndLonger(t *testing.T) {
+	const total = 8 * time.Second // as the documentation says
+	never := trouble{Delay: 24 * time.Hour}
+	untilInterrupted := func(ctx context.Context, _ *hook.Event) error { <-ctx.Done(); return ctx.Err() }
+	for _, tc := range []struct {
+		name   string
+		handle func(context.Context, *hook.Event) error
+		queue  bool // does not answer
+		inbox  bool // does not
+		err    error
+	}{
+		{"a queue that is told of interrupted events", untilInterrupted, true, false, nil},
+		{"a queue that is told of failed events", func(context.Context, *hook.Event) error { return err503 }, true, false, nil},
+		{"a queue that is told of processed events", nil, true, false, nil},
+		{"an inbox that is told of interrupted events", untilInterrupted, false, true, nil},
+		{"an inbox that is told of processed events", nil, false, true, nil},
+		{"neither of the two", untilInterrupted, true, true, nil},
+		{"nor a handler", func(context.Context, *hook.Event) error { time.Sleep(time.Hour); return nil }, true, true, ErrLeft},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.on(tc.handle)
+				r.queue.put(events(0, 20)...)
+				for _, it := range r.queue.items {
+					it.redeliveries = 1 // it is handed back through a tier
+				}
+				if tc.queue {
+					r.queue.trouble = func(*delivery, string, time.Duration) trouble { return never }
+				}
+				if tc.inbox {
+					r.inbox.trouble = func(op, _ string) trouble {
+						if op == "claim" {
+							return trouble{}
+						}
+						return never
+					}
+				}
+				var err error
+				if r.c, err = New(r.opts); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				time.AfterFunc(time.Second, cancel)
+				begin := time.Now()
+				if err := r.c.Run(ctx); !errors.Is(err, tc.err) {
+					t.Errorf("run: %v", err)
+				}
+				if took := time.Since(begin) - time.Second; took > total {
+					t.Errorf("the end took %s", took)
+				}
+				r.src.crash() // its owner closes it
+				r.want("events that are lost", 20-r.queue.count("ready")-r.queue.count("tier")-r.queue.count("done"), 0)
+				if tc.queue {
+					r.want("ready", r.queue.count("ready"), 20)
+				}
+				time.Sleep(time.Hour) // until the handler is back
+			})
+		})
+	}
+}
+
 func TestRunEndsWithTheSource(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.src.fatal = errors.New("access refused")

@@ -80,7 +80,8 @@ func New(opts Options) (*Consumer, error) {
 
 // Run processes events until ctx ends, until Close is called, or until the
 // source has an error that it cannot mend, which is returned. What is at work
-// then is given Options.Grace to end, and is handed back.
+// then is given Options.Grace to end, and is handed back, for which there are
+// three seconds more: so the end takes 8 s at most, unless Grace is set.
 func (c *Consumer) Run(ctx context.Context) error {
 	switch first, err := c.begin(); {
 	case err != nil:
@@ -163,7 +164,8 @@ func closed(ch <-chan struct{}) bool {
 }
 
 // drain waits for what is at work, and interrupts it when it takes too long:
-// after the grace, or when Close says so.
+// after the grace, or when Close says so. A queue or an inbox that does not
+// answer cannot make it last longer: what is not settled is handed out again.
 func (c *Consumer) drain() error {
 	idle := make(chan struct{})
 	go func() { c.workers.Wait(); close(idle) }()
@@ -172,33 +174,30 @@ func (c *Consumer) drain() error {
 
 	if c.overdue(idle, c.opts.Grace) {
 		c.working.end()
-		if c.overdue(idle, settleTimeout) {
+		if c.overdue(idle, handBackTime) {
 			c.settling.end()
 		}
 	}
 	select {
 	case <-idle:
-		return c.closeCore(settleTimeout)
 	case <-c.settling.ctx.Done():
 	}
 	// What listens to its context ends now.
-	late := time.NewTimer(time.Second)
-	defer late.Stop()
+	last, cancel := context.WithTimeout(context.Background(), lastTime)
+	defer cancel()
 	select {
 	case <-idle:
-		return c.closeCore(settleTimeout)
-	case <-late.C:
-		_ = c.closeCore(0) // it would wait as well
+		return c.closeCore(last)
+	case <-last.Done():
+		_ = c.closeCore(last)
 		return ErrLeft
 	}
 }
 
-func (c *Consumer) closeCore(limit time.Duration) error {
+func (c *Consumer) closeCore(ctx context.Context) error {
 	if c.core == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
 	return c.core.Close(ctx)
 }
 

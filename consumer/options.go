@@ -57,7 +57,8 @@ type Options struct {
 	InboxTTL time.Duration
 
 	// Grace is how long Run waits for events that are being processed when its
-	// context has ended. Default: 5s.
+	// context has ended. It returns at most 3 s later, whoever does not answer.
+	// Default: 5s.
 	Grace time.Duration
 
 	// OutageAfter is how many different events must fail, with no success
@@ -91,9 +92,16 @@ const (
 	suspectAfter  = 2                // redeliveries from which on an event may be what crashes consumers
 	minPause      = time.Second      // between two probes of what is down, at first
 	maxPause      = 30 * time.Second // and in the end
-	settleTimeout = 10 * time.Second // to tell the queue what became of an event
+	settleTimeout = 10 * time.Second // to tell the queue what became of an event, while it runs
 	claimTimeout  = 5 * time.Second  // to ask the inbox
 	maxMessage    = 500              // bytes of a fault's message
+)
+
+// What Run may take after its grace. Both are longer than the second that one
+// attempt to release or to commit a claim takes at most.
+const (
+	handBackTime = 1500 * time.Millisecond // to hand back what was interrupted
+	lastTime     = 1500 * time.Millisecond // for what is left then to end
 )
 
 // withDefaults checks the options and fills in what was left out.

@@ -165,7 +165,7 @@ func (cs *consumption) start() error {
 }
 
 // end takes nothing new, and waits until what is at work is done or handed
-// back, for some seconds at most. It may be called again.
+// back, for 8 s at most: see consumer.Options.Grace. It may be called again.
 func (cs *consumption) end() {
 	if cs.stop == nil {
 		return

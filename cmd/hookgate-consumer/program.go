@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,7 +32,9 @@ type program struct {
 	tracing  *sdktrace.TracerProvider // nil for none
 }
 
-// closeTimeout bounds the end of what is not work any more.
+// closeTimeout bounds the end of all that is not work any more: with --grace and
+// the second that the server of /metrics may take it is how long a stop takes at
+// most, and shorter than what systemd and containers give it.
 const closeTimeout = 5 * time.Second
 
 // newProgram makes everything, and connects nothing. Its errors are those of the
@@ -116,26 +119,13 @@ func (p *program) run(ctx context.Context) (err error) {
 	if p.withoutInbox() {
 		p.log.Warn("there is no inbox: copies of an event are processed too")
 	}
+	var started []part
+	defer func() { p.close(started) }()
 	for _, part := range p.parts() {
 		if err := part.Start(); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-			defer cancel()
-			if e := part.Close(ctx); e != nil {
-				p.log.Warn("something did not close in time", zap.Error(e))
-			}
-		}()
-	}
-	if p.tracing != nil {
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-			defer cancel()
-			if err := p.tracing.Shutdown(ctx); err != nil {
-				p.log.Warn("the last traces were not sent", zap.Error(err))
-			}
-		}()
+		started = append(started, part)
 	}
 	p.log.Info("consuming", zap.Durations("retry", p.s.retry), zap.Int("concurrency", p.s.concurrency), zap.Int("prefetch", p.s.prefetch))
 	ran := make(chan error, 1)
@@ -156,4 +146,24 @@ func (p *program) run(ctx context.Context) (err error) {
 	}
 	p.log.Info("stopped")
 	return nil
+}
+
+// close ends what was started, the last one first, in one time for all of it.
+// The traces have a part of it: they are worth less than a connection that is
+// closed in good order.
+func (p *program) close(started []part) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if p.tracing != nil {
+		ctx, cancel := context.WithTimeout(ctx, closeTimeout/2)
+		defer cancel()
+		if err := p.tracing.Shutdown(ctx); err != nil {
+			p.log.Warn("the last traces were not sent", zap.Error(err))
+		}
+	}
+	for _, part := range slices.Backward(started) {
+		if err := part.Close(ctx); err != nil {
+			p.log.Warn("something did not close in time", zap.Error(err))
+		}
+	}
 }
