@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/accept"
@@ -207,7 +208,7 @@ func (h *spoolHandle) status() SpoolStatus {
 // remarks say what an operator should know though events are taken.
 func (s *SpoolStatus) remarks() (remarks []string) {
 	n := s.Events + s.DeadLetters
-	left := fmt.Sprintf("%d events, oldest %s", n, s.Oldest.Round(time.Second))
+	left := fmt.Sprintf("%d events, oldest %s, %s of %s used", n, s.Oldest.Round(time.Second), size(s.Bytes), size(s.MaxBytes))
 	if s.PutOff > 0 {
 		left += fmt.Sprintf(", %d of them were refused and are tried again", s.PutOff)
 	}
@@ -222,6 +223,8 @@ func (s *SpoolStatus) remarks() (remarks []string) {
 	}
 	return remarks
 }
+
+func size(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
 
 // Interface guards
 var (

@@ -94,9 +94,9 @@ func TestRemarksSayWhatIsSpooledAndWhy(t *testing.T) {
 		want   string
 	}{
 		{SpoolStatus{}, ""},
-		{SpoolStatus{Primary: down, Events: 811, DeadLetters: 1, Oldest: 12 * time.Second}, "queue: rabbitmq: down, spooling: 812 events, oldest 12s"},
+		{SpoolStatus{Primary: down, Events: 811, DeadLetters: 1, Oldest: 12 * time.Second, Bytes: 3 << 20, MaxBytes: 4 << 30}, "queue: rabbitmq: down, spooling: 812 events, oldest 12s, 3.0 MiB of 4.0 GiB used"},
 		{SpoolStatus{Events: 5, Oldest: time.Minute}, "queue: forwarding what was spooled: 5 events, oldest 1m0s"},
-		{SpoolStatus{Events: 5, Oldest: time.Minute, BacklogStats: accept.BacklogStats{PutOff: 2}}, "oldest 1m0s, 2 of them were refused and are tried again"},
+		{SpoolStatus{Events: 5, Oldest: time.Minute, BacklogStats: accept.BacklogStats{PutOff: 2}}, "oldest 1m0s, 0 B of 0 B used, 2 of them were refused and are tried again"},
 		{SpoolStatus{Local: full}, "spool: embedded store is full"},
 	} {
 		got := strings.Join(tc.status.remarks(), "; ")
