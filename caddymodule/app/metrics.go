@@ -15,7 +15,7 @@ var collectors = sync.OnceValue(func() []prometheus.Collector {
 	return []prometheus.Collector{
 		new(embeddedCollector), new(redisCollector), new(postgresCollector), new(fallbackCollector),
 		new(rabbitCollector), new(spoolCollector), new(rangesCollector),
-		rabbitmq.DepthCollector{Source: consuming.Load},
+		rabbitmq.DepthCollector{Source: rabbitSources.newest},
 	}
 })
 

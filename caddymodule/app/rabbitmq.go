@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -162,18 +161,15 @@ func (s *RabbitMQQueue) OpenSource(env Env, retry []time.Duration) (hook.Source,
 // rabbitSource is a config's own source: it ends with the config's consumer.
 type rabbitSource struct{ *rabbitmq.Source }
 
-// consuming is the source that was started last, for the metrics.
-var consuming atomic.Pointer[rabbitmq.Source]
-
 // Start implements Handle.
 func (s rabbitSource) Start() error {
-	consuming.Store(s.Source)
+	rabbitSources.add(s.Source)
 	return s.Source.Start()
 }
 
 // Release implements Handle.
 func (s rabbitSource) Release() error {
-	consuming.CompareAndSwap(s.Source, nil)
+	rabbitSources.remove(s.Source)
 	ctx, cancel := drainContext()
 	defer cancel()
 	return s.Close(ctx)
