@@ -96,7 +96,10 @@ type Router interface {
 	Expect(queue string, celery bool)
 }
 
-// Provision implements caddy.Provisioner. It touches neither disk nor network.
+// Provision implements caddy.Provisioner. It connects to nothing and writes
+// nothing. Of the embedded file it only looks whether another process has it,
+// which takes half a second where one does: later is too late, because Caddy may
+// open the sockets of its servers before it starts this app.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	if err := telemetry.Register(ctx, append(collectors(), consumerMetrics())...); err != nil {
@@ -135,6 +138,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if a.consumption, err = a.Consumer.consumption(ctx, a, env, a.runtime, queue); err != nil {
 			return fmt.Errorf("consumer: %w", err)
 		}
+		a.runtime.consumer = a.consumption
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -63,11 +64,13 @@ var consumerMetrics = sync.OnceValue(consumer.NewMetrics)
 // consumption is the consumer of one config, and what it holds.
 type consumption struct {
 	loop    *consumer.Consumer
+	source  hook.Source
 	logger  *zap.Logger
 	handles []Handle
 
-	stop context.CancelFunc // nil until it is started
-	done chan struct{}
+	stop   context.CancelFunc // nil until it is started
+	done   chan struct{}
+	failed atomic.Bool // it has ended, and nobody has told it to
 }
 
 // consumption sets a consumer up, without connecting.
@@ -97,6 +100,7 @@ func (c *Consumer) consumption(ctx caddy.Context, a *App, env Env, rt *Runtime, 
 	if opts.Source, h, err = sources.OpenSource(env, opts.Retry); err != nil {
 		return nil, err
 	}
+	cs.source = opts.Source
 	cs.handles = append(cs.handles, h)
 	if opts.Handler, err = c.handler(ctx, env); err != nil {
 		return nil, fmt.Errorf("handler: %w", err)
@@ -157,7 +161,9 @@ func (cs *consumption) start() error {
 	cs.stop = stop
 	go func() {
 		defer close(cs.done)
-		if err := cs.loop.Run(ctx); err != nil {
+		err := cs.loop.Run(ctx)
+		cs.failed.Store(ctx.Err() == nil)
+		if err != nil {
 			cs.logger.Error("the consumer has ended", zap.Error(err))
 		}
 	}()
@@ -172,6 +178,26 @@ func (cs *consumption) end() {
 	}
 	cs.stop()
 	<-cs.done
+}
+
+// remarks say why events wait that were taken. An error may name an address: it
+// is in the log.
+func (cs *consumption) remarks() []string {
+	if cs.failed.Load() {
+		return []string{"consumer: it has ended, and events wait; the log says why"}
+	}
+	var remarks []string
+	if s, ok := cs.source.(interface{ Ready() error }); ok && s.Ready() != nil {
+		remarks = append(remarks, "consumer: it gets no events from the queue; the log says why")
+	}
+	status := cs.loop.Status()
+	if status.Outage {
+		remarks = append(remarks, "consumer: the downstream is down, and one event at a time is tried")
+	}
+	if status.NoInbox {
+		remarks = append(remarks, "consumer: its inbox does not answer, and events wait")
+	}
+	return remarks
 }
 
 // release gives up what the consumer holds, once it has ended.

@@ -31,6 +31,7 @@ type Runtime struct {
 	router   Router       // nil where the queue has no others by name
 	spool    *spoolHandle // nil without a spool
 	ranges   *Ranges      // nil where the config does not ask for the addresses of Genesys
+	consumer *consumption // nil without a consumer
 	handover *handover
 	linger   time.Duration // after a reload; see lingerFor
 
@@ -295,6 +296,9 @@ func (rt *Runtime) Remarks() (remarks []string) {
 	}
 	if rt.ranges != nil {
 		remarks = append(remarks, rt.ranges.remarks()...)
+	}
+	if rt.consumer != nil {
+		remarks = append(remarks, rt.consumer.remarks()...)
 	}
 	return remarks
 }
