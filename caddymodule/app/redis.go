@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
@@ -44,6 +45,14 @@ type RedisStore struct {
 	// that of the URLs.
 	Password string `json:"password,omitempty"`
 
+	// The user that the sentinels know, for sentinel. They are never sent the
+	// other one. Default: the sentinels' default user.
+	SentinelUsername string `json:"sentinel_username,omitempty"`
+
+	// The password that the sentinels want: a placeholder, {env.NAME} or
+	// {file./path}, read anew for each connection. Default: none.
+	SentinelPassword string `json:"sentinel_password,omitempty"`
+
 	// Put in front of each key. Default: none.
 	Prefix string `json:"prefix,omitempty"`
 
@@ -72,7 +81,7 @@ func (*RedisStore) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner. It reads files and does not connect.
 func (s *RedisStore) Provision(ctx caddy.Context) error {
-	if err := s.check(); err != nil {
+	if err := errors.Join(s.check(), s.checkSentinels()); err != nil {
 		return err
 	}
 	own := *s // what the connections depend on
@@ -105,6 +114,12 @@ func (s *RedisStore) Provision(ctx caddy.Context) error {
 			_, c, err := s.resolve()
 			return c, err
 		}
+	}
+	if s.SentinelPassword != "" {
+		if _, err := s.sentinelCredentials(ctx); err != nil {
+			return err
+		}
+		s.opts.SentinelCredentials = s.sentinelCredentials
 	}
 	// The templates, and what stands in the places that are not read again.
 	all, err := json.Marshal([]any{own, ends.Addrs, ends.DB, ends.TLS, s.opts.Master, s.opts.Prefix, certs})

@@ -15,6 +15,8 @@ import (
 //		mode     single | cluster | sentinel <master>
 //		username <name>
 //		password <secret>
+//		sentinel_username <name>
+//		sentinel_password <secret>
 //		prefix   <prefix>
 //		tls {
 //			ca          <path>
@@ -24,7 +26,7 @@ import (
 //		fallback <driver> ...
 //	}
 //
-// The secret is {env.NAME} or {file./path}. A block after tls may be left out.
+// A secret is {env.NAME} or {file./path}. A block after tls may be left out.
 func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the driver's name
 	s.URLs = d.RemainingArgs()
@@ -32,14 +34,24 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := s.check(); err != nil {
 		return d.Errf("%v", err)
 	}
-	return parse.Block(d, map[string]parse.Func{
+	err := parse.Block(d, map[string]parse.Func{
 		"mode":     s.parseMode,
 		"username": s.checked(parse.String(&s.Username)),
 		"password": s.checked(parse.String(&s.Password)),
 		"prefix":   parse.String(&s.Prefix),
 		"tls":      parseTLS(&s.TLS),
 		"fallback": s.parseFallback,
+
+		"sentinel_username": parse.String(&s.SentinelUsername),
+		"sentinel_password": s.checked(parse.String(&s.SentinelPassword)),
 	})
+	if err != nil {
+		return err
+	}
+	if err := s.checkSentinels(); err != nil {
+		return d.Errf("%v", err)
+	}
+	return nil
 }
 
 // checked reads an argument and holds the settings so far against each other.

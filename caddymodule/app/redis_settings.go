@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -12,7 +13,7 @@ import (
 // check holds the settings against what can be said of them without what the
 // placeholders stand for. It never quotes a URL.
 func (s *RedisStore) check() error {
-	literal, err := checkSecrets("redis", s.URLs, s.Password)
+	literal, err := checkSecrets("redis", s.URLs, s.Password, s.SentinelPassword)
 	if err != nil || !literal {
 		return err
 	}
@@ -43,6 +44,32 @@ func (s *RedisStore) resolve() (redis.Endpoints, redis.Credentials, error) {
 		}
 	}
 	return ends, creds, nil
+}
+
+// checkSentinels is the part of check that needs all the settings.
+func (s *RedisStore) checkSentinels() error {
+	switch {
+	case s.SentinelUsername == "" && s.SentinelPassword == "":
+		return nil
+	case s.Mode != string(redis.ModeSentinel):
+		return errors.New("redis: sentinel_username and sentinel_password are for the mode sentinel")
+	case s.SentinelPassword == "":
+		return errors.New("redis: sentinel_username needs a sentinel_password")
+	}
+	return nil
+}
+
+// sentinelCredentials reads the user and the password for the sentinels as they
+// are now.
+func (s *RedisStore) sentinelCredentials(context.Context) (c redis.Credentials, err error) {
+	repl := caddy.NewReplacer()
+	if c.Username, err = repl.ReplaceOrErr(s.SentinelUsername, true, true); err != nil {
+		return c, fmt.Errorf("redis: sentinel_username: %w", err)
+	}
+	if c.Password, err = repl.ReplaceOrErr(s.SentinelPassword, true, true); err != nil {
+		return c, fmt.Errorf("redis: sentinel_password: %w", err)
+	}
+	return c, nil
 }
 
 // endpoints parses URLs without placeholders.

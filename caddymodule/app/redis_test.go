@@ -97,6 +97,10 @@ func TestRedisSettingsThatAreRefused(t *testing.T) {
 		"two users":                {URLs: []string{"{env.REDIS_TEST_URL}"}, Username: "v"},
 		"an unknown mode":          {URLs: []string{"redis://a"}, Mode: "ring"},
 		"two servers":              {URLs: []string{"redis://a", "redis://b"}},
+		"a literal sentinel's":     {URLs: []string{"redis://a"}, Mode: "sentinel", Master: "m", SentinelPassword: "hunter2"},
+		"a sentinel's not set":     {URLs: []string{"redis://a"}, Mode: "sentinel", Master: "m", SentinelPassword: "{env.REDIS_TEST_UNSET}"},
+		"a sentinel's user alone":  {URLs: []string{"redis://a"}, Mode: "sentinel", Master: "m", SentinelUsername: "u"},
+		"no sentinels":             {URLs: []string{"redis://a"}, SentinelPassword: "{env.REDIS_TEST_URL}"},
 		"no master":                {URLs: []string{"redis://a"}, Mode: "sentinel"},
 		"no authorities":           {URLs: []string{"redis://a"}, TLS: &TLS{CA: none}},
 		"no certificate":           {URLs: []string{"redis://a"}, TLS: &TLS{Certificate: none, Key: none}},
@@ -139,6 +143,25 @@ func TestAPasswordFileIsReadForEachConnection(t *testing.T) {
 			eventually(t, "the new password is used", func() bool { return store.Ready() == nil })
 		})
 	}
+	t.Run("of the sentinels", func(t *testing.T) {
+		write("one")
+		sentinel := servers.StartSentinel(t, r)
+		sentinel.Do("acl", "setuser", "edge", "on", ">two", "allchannels", "+@all")
+		sentinel.Do("acl", "setuser", "default", "off")
+		store, h := openRedis(t, RedisStore{
+			URLs: []string{"redis://" + sentinel.Addr}, Mode: "sentinel", Master: servers.SentinelMaster,
+			SentinelUsername: "edge", SentinelPassword: "{file." + file + "}",
+		})
+		if err := h.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the old password is refused", func() bool {
+			err := store.Ready()
+			return err != nil && strings.Contains(err.Error(), "WRONGPASS")
+		})
+		write("two")
+		eventually(t, "the new password is used", func() bool { return store.Ready() == nil })
+	})
 	if n := redisMetrics(t); n != 0 {
 		t.Errorf("%d metrics of nothing", n)
 	}

@@ -21,15 +21,17 @@ var (
 	passwordInURL = regexp.MustCompile(`^[^/]*//[^/]*?:([^/]*)@`)
 )
 
-// checkSecrets looks for a password that stands in the config itself, and never
-// quotes what it finds. literal reports whether the URLs have no placeholders.
-func checkSecrets(driver string, urls []string, password string) (literal bool, err error) {
+// checkSecrets looks for a password that stands in the config itself, in a URL
+// or as one of the passwords, and never quotes what it finds. literal reports whether the URLs have no placeholders.
+func checkSecrets(driver string, urls []string, passwords ...string) (literal bool, err error) {
 	if len(urls) == 0 {
 		return false, fmt.Errorf("%s: a URL is missing", driver)
 	}
 	inClear := errors.New(driver + ": a password does not stand here itself: write {env.NAME} or {file./path}")
-	if password != "" && !secret.MatchString(password) {
-		return false, inClear
+	for _, p := range passwords {
+		if p != "" && !secret.MatchString(p) {
+			return false, inClear
+		}
 	}
 	for _, u := range urls {
 		const hole = "\x00"

@@ -65,6 +65,9 @@ func (o Options) client() goredis.UniversalClient {
 		c.DisableRoutingPolicies = true // they cost a COMMAND, which the user may not be allowed
 		return goredis.NewClusterClient(c)
 	case ModeSentinel:
+		if ask := o.SentinelCredentials; ask != nil {
+			u.OnConnect = toSentinels(ask)
+		}
 		return goredis.NewFailoverClient(u.Failover())
 	default:
 		return goredis.NewClient(u.Simple())

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,6 +121,8 @@ func (x *examiner) unreachable(n *doctor.Notes, err error) {
 		advice = "make the file or the variable with the password"
 	case errors.Is(err, goredis.Nil):
 		advice = "correct the name after mode sentinel in the store, or the addresses of the sentinels in its URLs"
+	case strings.HasPrefix(err.Error(), noSentinel) && kindOf(err) == kindAnswer:
+		advice = "give the store the user and the password that the sentinels know, which are their own: sentinel_username, sentinel_password"
 	case goredis.HasErrorPrefix(err, "WRONGPASS"), goredis.HasErrorPrefix(err, "NOAUTH"):
 		advice = "give the store the user and the password that the server knows"
 	case goredis.HasErrorPrefix(err, "NOPERM"):

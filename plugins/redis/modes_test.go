@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,6 +160,70 @@ func TestSentinelNamesTheMaster(t *testing.T) {
 	eventually(t, "it is ready", func() bool { return s.Ready() == nil })
 	if err := s.Commit(t.Context(), c); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSentinelsHaveAPasswordOfTheirOwn(t *testing.T) {
+	master := server(t)
+	sentinel := servers.StartSentinel(t, master)
+	const dead = "127.0.0.1:1"
+	sentinel.Do("acl", "setuser", "edge", "on", ">of-edge", "allchannels", "+@all")
+	sentinel.Do("acl", "setuser", "default", "resetpass", ">of-default")
+	var current atomic.Pointer[Credentials]
+	begin := func(t *testing.T, change ...func(*Options)) *Store {
+		return begin(t, sentinel.Addr, append(change, func(o *Options) {
+			o.Mode, o.Master, o.Addrs = ModeSentinel, servers.SentinelMaster, []string{dead, sentinel.Addr}
+			o.PoolSize = patientPool
+			o.SentinelCredentials = func(context.Context) (Credentials, error) {
+				if c := current.Load(); c != nil {
+					return *c, nil
+				}
+				return Credentials{}, errors.New("no such file")
+			}
+		})...)
+	}
+	for name, c := range map[string]struct {
+		first  *Credentials // that the sentinel refuses
+		want   error
+		detail string
+		advice string
+		then   Credentials
+	}{
+		"a password alone": {&Credentials{"", "hunter2"}, ErrRefused, "no sentinel names the master: WRONGPASS", "sentinel_password", Credentials{"", "of-default"}},
+		"a user":           {&Credentials{"edge", "hunter2"}, ErrRefused, "no sentinel names the master: WRONGPASS", "sentinel_password", Credentials{"edge", "of-edge"}},
+		"none at first":    {&Credentials{}, ErrRefused, "no sentinel names the master: NOAUTH", "sentinel_password", Credentials{"", "of-default"}},
+		"unreadable":       {nil, ErrCredentials, "no such file", "the file or the variable", Credentials{"edge", "of-edge"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			current.Store(c.first)
+			log, logs := logged()
+			s := begin(t, log)
+			eventually(t, "it says why not", func() bool {
+				err := s.Ready()
+				return errors.Is(err, c.want) && strings.Contains(err.Error(), c.detail)
+			})
+			for _, secret := range []string{"hunter2", sentinel.Addr, dead} {
+				if err := s.Ready(); err == nil || strings.Contains(err.Error(), secret) {
+					t.Error(err)
+				}
+			}
+			opts := s.opts
+			opts.Timeout = 10 * time.Second
+			if all := Examine(t.Context(), opts); len(all) != 1 || !strings.Contains(all[0].Advice, c.advice) {
+				t.Errorf("%+v", all)
+			}
+			current.Store(&c.then)
+			eventually(t, "the mended password is used", func() bool { return s.Ready() == nil })
+			mustClaim(t, s, claimOn(name, 1, 1), hook.Ours, 1)
+			for _, l := range logs.All() {
+				if strings.Contains(fmt.Sprint(l.Message, l.ContextMap()), "hunter2") {
+					t.Error(l)
+				}
+			}
+		})
+	}
+	if log := fmt.Sprint(master.Do("acl", "log")); strings.Contains(log, "reason auth") {
+		t.Error("the master was sent what is the sentinels'")
 	}
 }
 

@@ -49,6 +49,10 @@ type Options struct {
 	// time of an operation. Default: none are sent.
 	Credentials func(ctx context.Context) (Credentials, error)
 
+	// SentinelCredentials is the same for connections to sentinels, which are
+	// never sent Credentials. Only in the mode sentinel. Default: none are sent.
+	SentinelCredentials func(ctx context.Context) (Credentials, error)
+
 	// TLS is used towards all servers, sentinels too. Default: no TLS.
 	TLS *tls.Config
 
@@ -95,6 +99,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("redis: the mode sentinel needs the name of the master")
 	case o.Mode != ModeSentinel && o.Master != "":
 		return o, fmt.Errorf("redis: the mode %s has no name of a master", o.Mode)
+	case o.Mode != ModeSentinel && o.SentinelCredentials != nil:
+		return o, fmt.Errorf("redis: the mode %s has no credentials of sentinels", o.Mode)
 	case o.DB < 0 || o.Mode == ModeCluster && o.DB != 0:
 		return o, fmt.Errorf("redis: the mode %s has no database %d", o.Mode, o.DB)
 	case o.Timeout < 0 || o.PoolSize < 0:
