@@ -138,7 +138,7 @@ func TestTheQueueCanBeLookedInto(t *testing.T) {
 		}
 	}
 	out, stderr, _ := command(t, "hookgate", "queue", "--json", "--address", s.Admin)
-	if strings.TrimSpace(out) != `{"ready":2,"dead":1}` {
+	if strings.TrimSpace(out) != `{"ready":2,"due":0,"in_work":0,"dead":1}` {
 		t.Errorf("--json: %s%s", out, stderr)
 	}
 	out, _, _ = command(t, "queue", "peek", "--address", s.Admin)
