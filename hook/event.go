@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -111,6 +112,9 @@ func InboxKey(hook, id string, replay int) string {
 	}
 	return key
 }
+
+// IsInboxKey reports whether a key is one that InboxKey makes.
+func IsInboxKey(key string) bool { return strings.HasPrefix(key, "inbox:") }
 
 // storeKey is a key of a store: what it is for, the hook and 22 characters of a
 // digest, which are 132 bits.

@@ -68,5 +68,8 @@ func TestKeysStayWhatTheyAre(t *testing.T) {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+		if IsInboxKey(got) != strings.HasPrefix(want, "inbox:") {
+			t.Errorf("%s: a key of the inbox: %v", got, IsInboxKey(got))
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -112,4 +113,62 @@ http://:$PORT {
 	if n := down.times("good"); n != 1 {
 		t.Errorf("good was sent %d times after a reload", n)
 	}
+}
+
+// While the downstream is down the file fills up, and the inbox is in it.
+func TestAFullStoreIsEmptiedWhenTheDownstreamIsBack(t *testing.T) {
+	var up atomic.Bool
+	var mu sync.Mutex
+	processed := make(map[string]int)
+	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !up.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		processed[r.Header.Get("Idempotency-Key")]++
+	}))
+	t.Cleanup(down.Close)
+	s := start(t, fmt.Sprintf(`{
+	admin $ADMIN
+	auto_https off
+	grace_period 5s
+	persist_config off
+	hookgate {
+		data_dir $DIR/data
+		queue embedded {
+			max_size 2MiB
+		}
+		consumer {
+			forward %s
+			retry 1s 2s
+		}
+	}
+}
+
+http://:$PORT {
+	bind 127.0.0.1
+	%s
+	respond 404
+}
+`, down.URL, patientHook()))
+	var taken []string
+	for full := false; !full; {
+		id := fmt.Sprint("full", len(taken))
+		a := s.post(sized(id, 20000))
+		switch full = a.code() == "queue_unavailable"; {
+		case a.status == 202:
+			taken = append(taken, id)
+		case !full:
+			t.Fatalf("%d %s", a.status, a.raw)
+		}
+	}
+	up.Store(true)
+	eventually(t, time.Minute, "all that was taken is processed", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(processed) == len(taken)
+	})
+	eventually(t, 30*time.Second, "there is room again", func() bool { return s.post(payload("next")).status == 202 })
 }

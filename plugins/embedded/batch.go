@@ -17,6 +17,7 @@ type batch struct {
 	dirty  bool  // there is something to commit
 	full   error // why nothing new is taken, nil when it is
 	room   int64 // bytes until the store is full
+	spare  int64 // bytes that a consumer's inbox may take though it is
 	counts counts
 	added  int    // keys that are new
 	arena  []byte // records: bbolt keeps the slices until the commit

@@ -98,6 +98,37 @@ func TestAFullStoreRefusesWhatIsNewAndNothingElse(t *testing.T) {
 	intact(t, d)
 }
 
+// The inbox of its consumer is in the same file.
+func TestAFullStoreIsEmptiedByItsConsumer(t *testing.T) {
+	d := started(t, Options{MaxSize: 2 << 20})
+	n := fill(t, d)
+	for i := range n {
+		dl := received(t, d)
+		c := claimOn(hook.InboxKey("h", dl.Event().ID, 0), uint8(i), 1)
+		if s, _, err := d.Claim(t.Context(), c); s != hook.Ours || err != nil {
+			t.Fatalf("the claim on event %d of %d: %v %v", i, n, s, err)
+		}
+		must(t, d.Commit(t.Context(), c))
+		must(t, dl.Done(t.Context()))
+	}
+	if err := d.Ready(); err != nil {
+		t.Error(err)
+	}
+	accepted(t, d, "x")
+	intact(t, d)
+}
+
+// What is left of the file then is for what settles.
+func TestAtItsVeryEndTheFileTakesNoClaimOfTheInboxEither(t *testing.T) {
+	d := started(t, Options{MaxSize: 2 << 20})
+	fill(t, d)
+	d.ceiling.Store(d.used.Load() + fileSlack/2)
+	if _, _, err := d.Claim(t.Context(), claimOn(hook.InboxKey("h", "x", 0), 1, 1)); !errors.Is(err, ErrFull) {
+		t.Error(err)
+	}
+	must(t, received(t, d).Done(t.Context()))
+}
+
 func TestABatchStopsAtTheBound(t *testing.T) {
 	d, at, on := held(t, Options{MaxSize: 2 << 20})
 	first := acceptAsync(t.Context(), d, "first")

@@ -20,7 +20,7 @@ const (
 // change after it left.
 type op struct {
 	run    func(*batch, *op) error // an error fails the transaction
-	grows  bool                    // takes something new: not when the store is full
+	inbox  bool                    // the claim is of a consumer: see spare
 	claims []claim
 	env    []byte // envelope of the event
 	dead   bool   // the event is a dead letter

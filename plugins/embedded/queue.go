@@ -60,7 +60,7 @@ func (d *DB) Accept(ctx context.Context, c hook.Claim, ev *hook.Event, park *hoo
 // work off the writer, and the writer may outlive the caller's hold on it.
 func (d *DB) newEventOp(run func(*batch, *op) error, ev *hook.Event, f *hook.Fault) (*op, error) {
 	o := d.newOp(run)
-	o.grows, o.dead = true, f != nil
+	o.dead = f != nil
 	env, err := appendEnvelope(o.env, d.now(), ev, f)
 	if err != nil {
 		d.recycle(o)

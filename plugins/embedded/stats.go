@@ -80,6 +80,16 @@ func (d *DB) setBound(n int64) {
 // limit is where new events begin to be refused: 90 % of the bound.
 func (d *DB) limit() int64 { return d.maxBytes.Load() / 10 * 9 }
 
+// spare is how many bytes the inbox of a consumer may take though the store is
+// full. The last of the file, and of a disk that has no space, is for what
+// settles.
+func (d *DB) spare(space bool) int64 {
+	if !space {
+		return 0
+	}
+	return d.ceiling.Load() - fileSlack/2 - d.used.Load()
+}
+
 // fullness returns nil, or ErrFull with the details.
 func (d *DB) fullness() error {
 	if used := d.used.Load(); used >= d.limit() {

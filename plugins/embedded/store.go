@@ -7,10 +7,11 @@ import (
 )
 
 // Claim implements hook.Store. When the store is full a key that is not there
-// is refused with ErrFull.
+// is refused with ErrFull, but for those of a consumer's inbox: without them no
+// event could be processed, and a store that is full of events would stay so.
 func (d *DB) Claim(ctx context.Context, c hook.Claim) (hook.State, hook.Fingerprint, error) {
 	o := d.newOp((*batch).claim)
-	o.grows = true
+	o.inbox = hook.IsInboxKey(c.Key)
 	if err := o.addClaim(c, c.Lease > 0, errNoLease); err != nil {
 		return 0, hook.Fingerprint{}, err
 	}
@@ -97,7 +98,8 @@ func (b *batch) claim(o *op) error {
 		}
 		return nil
 	}
-	if o.err = b.refusal(); o.err != nil {
+	if err := b.refusal(); err != nil && !(o.inbox && b.spare > 0) {
+		o.err = err
 		return nil
 	}
 	o.state, o.fp = hook.Ours, c.fp

@@ -28,6 +28,7 @@ func (w *writer) transact(ops []*op, full error, space bool) (outcome, error) {
 		now:       w.now(),
 		full:      full,
 		room:      w.limit() - w.used.Load(),
+		spare:     w.spare(space),
 		counts:    w.loadCounts(),
 		arena:     w.arena[:0],
 		nextDue:   w.nextDue,
