@@ -98,7 +98,14 @@ func openRabbitMQ(urls []string, s *settings, log *zap.Logger) (source, error) {
 		Queue: s.name, Retry: s.retry,
 	}
 	if ends.Credentials != (rabbitmq.Credentials{}) {
-		o.Credentials = func(context.Context) (rabbitmq.Credentials, error) { return ends.Credentials, nil }
+		o.Credentials = func(context.Context) (rabbitmq.Credentials, error) {
+			urls, err := resolveAll(s.queueAt)
+			if err != nil {
+				return rabbitmq.Credentials{}, err
+			}
+			now, err := rabbitmq.ParseURLs(urls...)
+			return now.Credentials, err
+		}
 	}
 	if ends.TLS {
 		if o.TLS, err = s.tls(); err != nil {
@@ -113,12 +120,31 @@ func openRedis(urls []string, s *settings, log *zap.Logger) (inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := redis.Options{Addrs: ends.Addrs, DB: ends.DB, Inbox: true, Timeout: inboxTimeout, PoolSize: 2 * s.concurrency, Logger: log.Named("redis")}
-	if len(ends.Addrs) > 1 {
+	o := redis.Options{
+		Addrs: ends.Addrs, DB: ends.DB, Prefix: s.inboxPrefix, Inbox: true,
+		Timeout: inboxTimeout, PoolSize: 2 * s.concurrency, Logger: log.Named("redis"),
+	}
+	switch {
+	case s.sentinel != "":
+		o.Mode, o.Master = redis.ModeSentinel, s.sentinel
+	case len(ends.Addrs) > 1:
 		o.Mode = redis.ModeCluster
 	}
+	if s.login != "" {
+		if _, err := s.sentinelLogin(); err != nil {
+			return nil, err
+		}
+		o.SentinelCredentials = func(context.Context) (redis.Credentials, error) { return s.sentinelLogin() }
+	}
 	if ends.Credentials != (redis.Credentials{}) {
-		o.Credentials = func(context.Context) (redis.Credentials, error) { return ends.Credentials, nil }
+		o.Credentials = func(context.Context) (redis.Credentials, error) {
+			urls, err := resolveAll(s.inboxAt)
+			if err != nil {
+				return redis.Credentials{}, err
+			}
+			now, err := redis.ParseURLs(urls...)
+			return now.Credentials, err
+		}
 	}
 	if ends.TLS {
 		if o.TLS, err = s.tls(); err != nil {
@@ -126,6 +152,19 @@ func openRedis(urls []string, s *settings, log *zap.Logger) (inbox, error) {
 		}
 	}
 	return redis.New(o)
+}
+
+// sentinelLogin reads the user and the password for sentinels as they are now.
+func (s *settings) sentinelLogin() (c redis.Credentials, err error) {
+	text := "@" + s.login
+	if err := resolve(&text); err != nil {
+		return c, err
+	}
+	var ok bool
+	if c.Username, c.Password, ok = strings.Cut(text, ":"); !ok || c.Password == "" {
+		return c, errors.New("what is in --inbox-sentinel-file is not of the form user:password")
+	}
+	return c, nil
 }
 
 // openPostgresInbox keeps what was processed in the table hookgate.claims. A
@@ -136,7 +175,7 @@ func openPostgresInbox(urls []string, s *settings, log *zap.Logger) (inbox, erro
 	}
 	return postgres.NewStore(postgres.StoreOptions{
 		DSN: func() (string, error) {
-			dsn := s.inboxAt
+			dsn := s.inboxAt[0]
 			return dsn, resolve(&dsn)
 		},
 		Durable: true, Timeout: inboxTimeout, Connections: 2 * s.concurrency, Logger: log.Named("postgres"),

@@ -20,7 +20,9 @@ import (
 // settings are what the command line and the environment say.
 type settings struct {
 	queue, inbox     []string
-	inboxAt          string // the first of inbox as it was given, which may be @FILE
+	queueAt, inboxAt []string // the same as they were given, where @FILE may stand
+	inboxPrefix      string
+	sentinel, login  string // the name of the master, and the file with what sentinels want
 	forward          string
 	postgres, table  string
 	headers          []string
@@ -67,8 +69,9 @@ transaction: each exactly once, with no other inbox.
 Each flag can also be given in the environment: HOOKGATE_QUEUE for --queue,
 HOOKGATE_WORK_LIMIT for --work-limit. Several URLs are separated by white space
 there. @FILE for a URL or a DSN stands for what is in the file, so that no
-password is in the list of processes. OTEL_EXPORTER_OTLP_ENDPOINT and the other
-OTEL_ variables of OpenTelemetry send traces, by http/protobuf.
+password is in the list of processes; user and password in it are read again for
+each connection. OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_ variables of
+OpenTelemetry send traces, by http/protobuf.
 
 Flags:
 `
@@ -89,6 +92,9 @@ func flags(s *settings) *pflag.FlagSet {
 	f.StringVar(&s.postgres, "postgres", "", "`DSN` of the database where events are written, postgres://user@host/database; a file is read for each new connection")
 	f.StringVar(&s.table, "table", "", "the `table` for --postgres, schema.table; the inbox is hookgate_inbox in the same schema")
 	f.StringArrayVar(&s.inbox, "inbox", nil, "`URL` of what keeps which events were processed, redis[s]://[user[:password]@]host[:port][/db], repeated for the nodes of a cluster, or postgres://user@host/database; or the word none, and copies are processed too (required with --forward)")
+	f.StringVar(&s.inboxPrefix, "inbox-prefix", "", "`prefix` of all keys of an inbox in Redis (default: none)")
+	f.StringVar(&s.sentinel, "inbox-sentinel", "", "the `name` of the master in Redis, where the URLs of --inbox are those of its sentinels")
+	f.StringVar(&s.login, "inbox-sentinel-file", "", "`file` with user:password, or :password, for sentinels that want one; read for each connection")
 	f.DurationSliceVar(&s.retry, "retry", consumer.DefaultRetry(), "after which `times` a failed event is tried again, ascending and with commas")
 	f.IntVar(&s.concurrency, "concurrency", 8, "events that are processed at once")
 	f.IntVar(&s.prefetch, "prefetch", 32, "events that are taken from the queue and not settled yet")
@@ -176,22 +182,20 @@ func overruled(f *pflag.FlagSet) []string {
 	case f.Changed("forward"):
 		return []string{"postgres", "table"}
 	case f.Changed("postgres"):
-		return []string{"forward", "inbox"}
+		return []string{"forward", "inbox", "inbox-prefix", "inbox-sentinel", "inbox-sentinel-file"}
 	}
 	return nil
 }
 
 // check fills in what stands in files, and looks for what is missing.
 func (s *settings) check() error {
-	if len(s.inbox) > 0 {
-		s.inboxAt = s.inbox[0]
+	s.queueAt, s.inboxAt = s.queue, s.inbox
+	var err error
+	if s.queue, err = resolveAll(s.queueAt); err != nil {
+		return err
 	}
-	for _, urls := range [][]string{s.queue, s.inbox} {
-		for i := range urls {
-			if err := resolve(&urls[i]); err != nil {
-				return err
-			}
-		}
+	if s.inbox, err = resolveAll(s.inboxAt); err != nil {
+		return err
 	}
 	if err := resolve(&s.forward); err != nil {
 		return err
@@ -209,6 +213,10 @@ func (s *settings) check() error {
 		return errors.New("--postgres and --table are needed together")
 	case s.postgres == "" && len(s.inbox) == 0:
 		return errors.New("--inbox is missing: the URL of a Redis or a PostgreSQL, which keeps which events were processed. --inbox none does without, and processes copies of events too")
+	case (s.inboxPrefix != "" || s.sentinel != "") && (len(s.inbox) == 0 || !strings.HasPrefix(s.inbox[0], "redis")):
+		return errors.New("--inbox-prefix and --inbox-sentinel are for an --inbox in Redis")
+	case s.login != "" && s.sentinel == "":
+		return errors.New("--inbox-sentinel-file is for --inbox-sentinel, which is missing")
 	case s.concurrency < 1 || s.prefetch < 1:
 		return errors.New("--concurrency and --prefetch are at least 1")
 	case s.workLimit <= 0 || s.timeout <= 0 || s.grace <= 0:
@@ -244,6 +252,17 @@ func resolve(value *string) error {
 // buildVersion is the version that Go has put into this build. That of a checkout
 // names its commit, and ends in +dirty where files were changed; it is (devel)
 // where Go was told to leave that out.
+// resolveAll returns values with the content of files in the place of each @FILE.
+func resolveAll(values []string) ([]string, error) {
+	all := slices.Clone(values)
+	for i := range all {
+		if err := resolve(&all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

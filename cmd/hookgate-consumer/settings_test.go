@@ -41,7 +41,7 @@ func TestTheCommandLineGoesBeforeTheEnvironment(t *testing.T) {
 		retry: []time.Duration{time.Second, 2 * time.Second}, concurrency: 8, prefetch: 4, workLimit: 90 * time.Second,
 		timeout: 30 * time.Second, grace: 10 * time.Second, prefix: "hookgate", topology: "declare", logLevel: "info",
 	}
-	if diff := cmp.Diff(want, s, cmp.AllowUnexported(settings{}), cmpopts.IgnoreFields(settings{}, "header", "headers", "inboxAt")); diff != "" {
+	if diff := cmp.Diff(want, s, cmp.AllowUnexported(settings{}), cmpopts.IgnoreFields(settings{}, "header", "headers", "queueAt", "inboxAt")); diff != "" {
 		t.Error(diff)
 	}
 	if s.header.Get("X-A") != "b c" {
@@ -89,6 +89,10 @@ func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	word := filepath.Join(t.TempDir(), "word")
+	if err := os.WriteFile(word, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		env  map[string]string
@@ -103,6 +107,11 @@ func TestWhatCannotBeDoneIsSaidAtOnce(t *testing.T) {
 		"a table that is none":        {args: []string{"--queue", "amqp://r", "--postgres", "postgres://u:hunter2@db/app", "--table", "events"}, want: "write schema.table"},
 		"a DSN that is none":          {args: []string{"--queue", "amqp://r", "--postgres", "postgres://u:hunter2@db:port/app", "--table", "a.b"}, want: "--postgres: postgres: the DSN"},
 		"a DSN in no file":            {args: []string{"--queue", "amqp://r", "--postgres", "@/does/not/exist", "--table", "a.b"}, want: "no such file"},
+		"a prefix for nothing":        {args: []string{"--queue", "amqp://r", "--forward", "log", "--inbox", "none", "--inbox-prefix", "a:"}, want: "in Redis"},
+		"a sentinel of PostgreSQL":    {args: []string{"--queue", "amqp://r", "--forward", "log", "--inbox", "postgres://db/x", "--inbox-sentinel", "m"}, want: "in Redis"},
+		"a sentinel without a master": {args: with("--inbox-sentinel-file", "a"), want: "--inbox-sentinel, which is missing"},
+		"a sentinel's file not there": {args: with("--inbox-sentinel", "m", "--inbox-sentinel-file", "/does/not/exist"), want: "no such file"},
+		"a sentinel's file of a word": {args: with("--inbox-sentinel", "m", "--inbox-sentinel-file", word), want: "user:password"},
 		"no inbox":                    {args: []string{"--queue", "amqp://rabbit", "--forward", "log"}, want: "--inbox none"},
 		"an unknown flag":             {args: with("--speed", "1"), want: "unknown flag"},
 		"an argument":                 {args: with("hunter2"), want: "no flags"},
