@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/genesys/ipranges"
 )
 
@@ -62,7 +63,7 @@ func (*FileSource) CaddyModule() caddy.ModuleInfo {
 // there is nothing to serve with.
 func (f *FileSource) Provision(ctx caddy.Context) (err error) {
 	f.logger = ctx.Logger()
-	if f.path, err = caddy.NewReplacer().ReplaceOrErr(f.Path, true, true); err != nil {
+	if f.path, err = placeholder.Resolve(f.Path); err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
 	if f.path == "" {

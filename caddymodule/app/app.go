@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
 	"github.com/hookgate/hookgate/hook"
 )
@@ -165,7 +166,7 @@ func (a *App) env() (Env, error) {
 	dir := filepath.Join(caddy.AppDataDir(), Name)
 	if a.DataDir != "" {
 		var err error
-		if dir, err = caddy.NewReplacer().ReplaceOrErr(a.DataDir, true, true); err != nil {
+		if dir, err = placeholder.Resolve(a.DataDir); err != nil {
 			return Env{}, fmt.Errorf("data_dir: %w", err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/genesys"
 	"github.com/hookgate/hookgate/genesys/live"
 )
@@ -77,13 +78,12 @@ func (g *Genesys) check() error {
 
 // place resolves where Genesys is.
 func (g *Genesys) place() (env genesys.Environment, err error) {
-	repl := caddy.NewReplacer()
 	var texts [3]string
 	for i, template := range []string{g.Environment, g.APIURL, g.LoginURL} {
 		if template == "" {
 			continue
 		}
-		if texts[i], err = repl.ReplaceOrErr(template, true, true); err != nil {
+		if texts[i], err = placeholder.Resolve(template); err != nil {
 			return env, fmt.Errorf("genesys: %w", err)
 		}
 	}
@@ -100,7 +100,6 @@ func (g *Genesys) place() (env genesys.Environment, err error) {
 
 // credentials reads the client's ID and secret as they are now.
 func (g *Genesys) credentials() (c genesys.Credentials, err error) {
-	repl := caddy.NewReplacer()
 	id, hush := g.ClientID, g.ClientSecret
 	if id == "" {
 		id = "{env." + genesys.EnvClientID + "}"
@@ -108,10 +107,10 @@ func (g *Genesys) credentials() (c genesys.Credentials, err error) {
 	if hush == "" {
 		hush = "{env." + genesys.EnvClientSecret + "}"
 	}
-	if c.ClientID, err = repl.ReplaceOrErr(id, true, true); err != nil {
+	if c.ClientID, err = placeholder.Resolve(id); err != nil {
 		return c, fmt.Errorf("genesys: client_id: %w", err)
 	}
-	if c.ClientSecret, err = repl.ReplaceOrErr(hush, true, true); err != nil {
+	if c.ClientSecret, err = placeholder.Resolve(hush); err != nil {
 		return c, fmt.Errorf("genesys: client_secret: %w", err)
 	}
 	return c, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
@@ -79,7 +80,7 @@ func (s *RabbitMQQueue) Provision(caddy.Context) error {
 		return err
 	}
 	s.opts = rabbitmq.Options{Servers: ends.Servers, Vhost: ends.Vhost, Topology: rabbitmq.Topology(s.Topology)}
-	if s.opts.Prefix, err = caddy.NewReplacer().ReplaceOrErr(s.Prefix, true, true); err != nil {
+	if s.opts.Prefix, err = placeholder.Resolve(s.Prefix); err != nil {
 		return fmt.Errorf("rabbitmq: prefix: %w", err)
 	}
 	var certs string

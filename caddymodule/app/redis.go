@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/redis"
 )
@@ -97,9 +98,8 @@ func (s *RedisStore) Provision(ctx caddy.Context) error {
 		return err
 	}
 	s.opts = redis.Options{Mode: redis.Mode(s.Mode), Addrs: ends.Addrs, DB: ends.DB}
-	repl := caddy.NewReplacer()
 	for template, p := range map[*string]*string{&s.Master: &s.opts.Master, &s.Prefix: &s.opts.Prefix} {
-		if *p, err = repl.ReplaceOrErr(*template, true, true); err != nil {
+		if *p, err = placeholder.Resolve(*template); err != nil {
 			return fmt.Errorf("redis: %w", err)
 		}
 	}

@@ -6,13 +6,10 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 )
 
 var (
-	// placeholder is one that may hold a secret.
-	placeholder = regexp.MustCompile(`\{(env|file)\.[^{}]*\}`)
-
 	// secret is a text with at least one, and no other braces.
 	secret = regexp.MustCompile(`^([^{}]*[^{}\\])?(\{(env|file)\.[^{}]*[^{}\\]\}([^{}]*[^{}\\])?)+$`)
 
@@ -35,21 +32,20 @@ func checkSecrets(driver string, urls []string, passwords ...string) (literal bo
 	}
 	for _, u := range urls {
 		const hole = "\x00"
-		bare := placeholder.ReplaceAllLiteralString(u, hole)
+		bare := placeholder.Replace(u, hole)
 		if m := passwordInURL.FindStringSubmatch(bare); m != nil && m[1] != "" && !strings.Contains(m[1], hole) {
 			return false, inClear
 		}
 	}
-	return !placeholder.MatchString(strings.Join(urls, "")), nil
+	return !placeholder.In(strings.Join(urls, "")), nil
 }
 
 // resolveURLs returns the URLs with what their placeholders stand for now.
 func resolveURLs(driver string, urls []string) ([]string, error) {
-	repl := caddy.NewReplacer()
 	resolved := make([]string, len(urls))
 	for i, u := range urls {
 		var err error
-		if resolved[i], err = repl.ReplaceOrErr(u, true, true); err != nil {
+		if resolved[i], err = placeholder.Resolve(u); err != nil {
 			return nil, fmt.Errorf("%s: URL %d: %w", driver, i+1, err)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 )
 
 // TLS is how the servers are recognized, and we by them. Paths and the
@@ -41,11 +41,10 @@ func (s *TLS) config() (*tls.Config, string, error) {
 	if (s.Certificate == "") != (s.Key == "") {
 		return nil, "", errors.New("a certificate needs a key, and a key a certificate")
 	}
-	repl := caddy.NewReplacer()
 	var resolved [4]string
 	for i, template := range []string{s.CA, s.Certificate, s.Key, s.ServerName} {
 		var err error
-		if resolved[i], err = repl.ReplaceOrErr(template, true, true); err != nil {
+		if resolved[i], err = placeholder.Resolve(template); err != nil {
 			return nil, "", err
 		}
 	}

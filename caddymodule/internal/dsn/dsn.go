@@ -7,29 +7,25 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 )
 
-var (
-	// placeholder is one that may hold a secret.
-	placeholder = regexp.MustCompile(`\{(env|file)\.[^{}]*\}`)
+// passwords finds those in a DSN whose placeholders were taken out: that of a
+// URL's user, and those that are named.
+var passwords = []*regexp.Regexp{
+	regexp.MustCompile(`^[^/]*//[^/?#]*?:(.*)@`),
+	regexp.MustCompile(`(?i)password\s*=\s*('[^']*'|[^\s&]*)`),
+}
 
-	// passwords finds those in a DSN whose placeholders were taken out: that of
-	// a URL's user, and those that are named.
-	passwords = []*regexp.Regexp{
-		regexp.MustCompile(`^[^/]*//[^/?#]*?:(.*)@`),
-		regexp.MustCompile(`(?i)password\s*=\s*('[^']*'|[^\s&]*)`),
-	}
-)
-
-// Check looks for a password that stands in the config itself, and never quotes
-// what it finds.
+// Check looks for a password that stands in the config itself, and for what is no
+// DSN as far as that can be told without what its placeholders stand for. It never
+// quotes what it finds.
 func Check(dsn string) error {
 	const hole = "\x00"
 	if strings.TrimSpace(dsn) == "" {
 		return errors.New("postgres: a DSN is needed, such as postgres://user@host/database")
 	}
-	bare := placeholder.ReplaceAllLiteralString(dsn, hole)
+	bare := placeholder.Replace(dsn, hole)
 	for _, re := range passwords {
 		for _, m := range re.FindAllStringSubmatch(bare, -1) {
 			if m[1] != "" && !strings.Contains(m[1], hole) {
@@ -37,13 +33,19 @@ func Check(dsn string) error {
 			}
 		}
 	}
+	if isURL := strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://"); isURL || strings.Contains(dsn, "{") {
+		return nil
+	}
+	if word, _, isWords := strings.Cut(dsn, "="); !isWords || strings.Contains(word, "/") {
+		return errors.New("postgres: this is no DSN: it begins with postgres://, or is words such as host=db user=hookgate")
+	}
 	return nil
 }
 
 // Reader returns the DSN as it is whenever it is asked for.
 func Reader(dsn string) func() (string, error) {
 	return func() (string, error) {
-		s, err := caddy.NewReplacer().ReplaceOrErr(dsn, true, true)
+		s, err := placeholder.Resolve(dsn)
 		if err != nil {
 			return "", fmt.Errorf("postgres: %w", err)
 		}
