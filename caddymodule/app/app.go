@@ -220,8 +220,7 @@ func Of(ctx caddy.Context) (*Runtime, error) {
 	}
 	rt := mod.(*App).runtime
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	rt.serve(server)
-	return rt, nil
+	return rt, rt.serve(server)
 }
 
 // ErrNotRunning means that no running config has a hookgate app.

@@ -67,13 +67,15 @@ const (
 // onRunning has fn called when all of the config has started.
 func (ho *handover) onRunning(fn func()) { ho.running = append(ho.running, fn) }
 
-// watch follows the connections of a server.
-func (ho *handover) watch(s *caddyhttp.Server) {
-	if s == nil || slices.Contains(ho.servers, s) {
-		return
+// watch follows the connections of a server. It reports whether it has not done so
+// before.
+func (ho *handover) watch(s *caddyhttp.Server) (first bool) {
+	if slices.Contains(ho.servers, s) {
+		return false
 	}
 	ho.servers = append(ho.servers, s)
 	s.RegisterConnState(ho.note)
+	return true
 }
 
 // note follows a connection. One of HTTP/2 is told by net/http itself that it

@@ -134,13 +134,24 @@ type blocker interface{ Blocked() bool }
 // its sockets beside those of the first, which the kernel allows, and would be
 // given connections, before it finds that the other has the file and ends. So
 // where that is known now, the server gets no socket.
-func (rt *Runtime) serve(s *caddyhttp.Server) {
-	rt.handover.watch(s)
+//
+// All routes of the server stand in it by then, loaded or not, so that hooks at one
+// place are found without a start, too.
+func (rt *Runtime) serve(s *caddyhttp.Server) error {
+	if s == nil {
+		return nil
+	}
+	if rt.handover.watch(s) {
+		if err := CheckPlaces(s.Routes); err != nil {
+			return fmt.Errorf("%w: give each hook a path or a host of its own", err)
+		}
+	}
 	for _, h := range rt.handles {
-		if b, ok := h.(blocker); ok && b.Blocked() && s != nil {
+		if b, ok := h.(blocker); ok && b.Blocked() {
 			s.Listen = nil
 		}
 	}
+	return nil
 }
 
 // runner is a Handle that wants to know that its config runs: another app of
