@@ -3,6 +3,7 @@ package allowlist
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -10,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookgate/hookgate/caddymodule/app"
+	"github.com/hookgate/hookgate/caddymodule/internal/around"
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/hook"
@@ -52,7 +55,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return errors.New("webhook_allow: sources is empty; leave it out where any address may send")
 	}
 	h.senders = &MatchClientIPSource{SourcesRaw: h.SourcesRaw}
-	return h.senders.Provision(ctx)
+	if err := h.senders.Provision(ctx); err != nil {
+		return fmt.Errorf("webhook_allow%s: %w", around.Hook(ctx), err)
+	}
+	return nil
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler. An outsider does not learn
@@ -85,7 +91,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 //	webhook_allow [<matcher>] <ip source> ...
 func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	a := new(Handler)
-	return a, a.UnmarshalCaddyfile(h.Dispenser)
+	if err := a.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return a, CheckOption(h.Dispenser, a.SourcesRaw, h.Option(app.Name))
 }
 
 // UnmarshalCaddyfile implements caddyfile.Unmarshaler.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hookgate/hookgate/caddymodule/app"
 )
@@ -28,6 +29,23 @@ func checkServices(services []string) error {
 		}
 		if slices.Contains(services[:i], s) {
 			return fmt.Errorf("the service %q is already specified", s)
+		}
+	}
+	return nil
+}
+
+// CheckOption returns an error, with the place of d, where one of the sources
+// needs what the global option hookgate does not say.
+func CheckOption(d *caddyfile.Dispenser, sources []json.RawMessage, option any) error {
+	for _, raw := range sources {
+		var of struct {
+			Source string `json:"source"`
+		}
+		if json.Unmarshal(raw, &of) != nil || of.Source != "genesys" {
+			continue
+		}
+		if err := app.CheckGenesys(option); err != nil {
+			return d.WrapErr(err)
 		}
 	}
 	return nil

@@ -1,11 +1,7 @@
 package app
 
 import (
-	"encoding/json"
-
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 )
@@ -41,7 +37,7 @@ func parseGenesys(to **Genesys) parse.Func {
 		err := parse.Block(d, map[string]parse.Func{
 			"client_id":     parse.String(&g.ClientID),
 			"client_secret": g.parseSecret,
-			"refresh":       g.parseRefresh,
+			"refresh":       parse.AtLeast(&g.Refresh, minRefresh),
 			"api_url":       parse.String(&g.APIURL),
 			"login_url":     parse.String(&g.LoginURL),
 		})
@@ -63,23 +59,4 @@ func (g *Genesys) parseSecret(d *caddyfile.Dispenser) error {
 		return d.Err("genesys: client_secret: a secret does not stand here itself: write {env.NAME} or {file./path}")
 	}
 	return nil
-}
-
-func (g *Genesys) parseRefresh(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.Err("refresh: a duration is missing")
-	}
-	v, err := parse.OptionDuration(d, "refresh", minRefresh)
-	g.Refresh = caddy.Duration(v)
-	return err
-}
-
-// HasGenesys reports whether the value of the global option hookgate, as
-// httpcaddyfile.Helper.Option returns it, says how Genesys Cloud is asked.
-func HasGenesys(option any) bool {
-	a, ok := option.(httpcaddyfile.App)
-	var settings struct {
-		Genesys json.RawMessage `json:"genesys"`
-	}
-	return ok && json.Unmarshal(a.Value, &settings) == nil && settings.Genesys != nil
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -128,7 +127,7 @@ func RangesOf(ctx caddy.Context) (*Ranges, error) {
 	if r := mod.(*App).runtime.ranges; r != nil {
 		return r, nil
 	}
-	return nil, errors.New("the addresses of Genesys Cloud need the global option hookgate to have: genesys <region>")
+	return nil, errNoRanges
 }
 
 // Ranges returns the addresses of Genesys Cloud, and nil where the config does

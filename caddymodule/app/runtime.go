@@ -73,18 +73,13 @@ func newRuntime(sd StoreDriver, qd QueueDriver, env Env) (_ *Runtime, err error)
 // Celery or as they are.
 func (rt *Runtime) Expect(queue string, celery bool) error {
 	if rt.router == nil {
-		return errors.New("a hook's own queue, and format celery, need the global option hookgate to have: queue rabbitmq <url>")
+		return errNoRouter
 	}
 	rt.router.Expect(queue, celery)
 	return nil
 }
 
 func (rt *Runtime) start() error {
-	for _, s := range rt.handover.servers {
-		if err := CheckPlaces(s.Routes); err != nil {
-			return err
-		}
-	}
 	for _, h := range rt.handles {
 		if err := h.Start(); err != nil {
 			return err

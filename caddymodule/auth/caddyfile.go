@@ -38,8 +38,11 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	scheme := func(d *caddyfile.Dispenser) error {
 		rule, err := makeRule(d, append([]string{d.Val()}, d.RemainingArgs()...))
+		if err != nil {
+			return err
+		}
 		h.Rules = append(h.Rules, rule)
-		return err
+		return CheckRules(d, h.Rules)
 	}
 	err := parse.BlockRepeating(d, map[string]parse.Func{
 		SchemeHeader:           scheme,
@@ -51,6 +54,14 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Err("webhook_auth: a rule is missing")
 	}
 	return err
+}
+
+// CheckRules holds rules against each other. d is the place of the last one.
+func CheckRules(d *caddyfile.Dispenser, rules []Rule) error {
+	if err := checkRules(rules); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 // ParseRule reads what is left of the current line:

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/around"
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/caddymodule/request"
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
@@ -52,23 +53,33 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision implements caddy.Provisioner.
-func (h *Handler) Provision(caddy.Context) error {
+func (h *Handler) Provision(ctx caddy.Context) error {
+	if err := h.provision(); err != nil {
+		return fmt.Errorf("webhook_auth%s: %w", around.Hook(ctx), err)
+	}
+	return nil
+}
+
+func (h *Handler) provision() error {
 	if len(h.Rules) == 0 {
-		return errors.New("webhook_auth: a rule is required")
+		return errors.New("a rule is required")
 	}
 	if h.MaxBody < 0 {
-		return fmt.Errorf("webhook_auth: max_body: %d is not a size", h.MaxBody)
+		return fmt.Errorf("max_body: %d is not a size", h.MaxBody)
+	}
+	if err := checkRules(h.Rules); err != nil {
+		return err
 	}
 	// Those that need no body come first: they cost nothing.
 	var later []verifier
 	for i := range h.Rules {
 		v, err := h.Rules[i].verifier()
 		if err != nil {
-			return fmt.Errorf("webhook_auth: %w", err)
+			return err
 		}
 		if h.Rules[i].Scheme == SchemeHeader {
 			if err := request.CheckFieldName(h.Rules[i].Header); err != nil {
-				return fmt.Errorf("webhook_auth: %w", err)
+				return err
 			}
 		}
 		if v.needsBody() {

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 )
 
 // The schemes.
@@ -70,17 +70,33 @@ func (rule *Rule) check() error {
 	return nil
 }
 
+// String returns the beginning of the line that the rule is in a Caddyfile.
+func (rule *Rule) String() string { return strings.TrimSuffix(rule.Scheme+" "+rule.Header, " ") }
+
+// checkRules holds rules against each other: a request has one value for each, and
+// must pass them all.
+func checkRules(rules []Rule) error {
+	seen := make(map[string]bool)
+	for _, rule := range rules {
+		name := strings.ToLower(rule.String())
+		if seen[name] {
+			return fmt.Errorf("%s is already specified, and every line must pass: write both secrets into one line, any of which will do", &rule)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
 // verifier resolves the secrets.
 func (rule *Rule) verifier() (verifier, error) {
 	if err := rule.check(); err != nil {
 		return nil, err
 	}
-	repl := caddy.NewReplacer()
 	var secrets []string
 	for _, s := range rule.Secrets {
-		secret, err := repl.ReplaceOrErr(s, true, true)
+		secret, err := placeholder.Resolve(s)
 		if err != nil {
-			return nil, fmt.Errorf("a secret of %s is not set: %w", rule.Scheme, err)
+			return nil, fmt.Errorf("a secret of %s: %w", rule, err)
 		}
 		secrets = append(secrets, secret)
 	}
@@ -89,7 +105,7 @@ func (rule *Rule) verifier() (verifier, error) {
 		v := &headerSecret{name: rule.Header}
 		for _, s := range secrets {
 			if strings.TrimSpace(s) != s {
-				return nil, fmt.Errorf("a secret of %s begins or ends with a space or line break, which no header field keeps", rule.Scheme)
+				return nil, fmt.Errorf("a secret of %s begins or ends with a space or line break, which no header field keeps", rule)
 			}
 			v.digests = append(v.digests, sha256.Sum256([]byte(s)))
 		}
@@ -105,7 +121,7 @@ func (rule *Rule) verifier() (verifier, error) {
 	for _, s := range secrets {
 		key, err := standardKey(s)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("a secret of %s: %w", rule, err)
 		}
 		v.keys = append(v.keys, key)
 	}

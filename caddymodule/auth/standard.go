@@ -70,7 +70,7 @@ func standardKey(secret string) ([]byte, error) {
 	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	// The decoder passes over line breaks.
 	if err != nil || strings.ContainsAny(encoded, "\r\n") || len(key) < 24 || len(key) > 64 {
-		return nil, errors.New("a secret of Standard Webhooks is whsec_ and the base64 of 24 to 64 bytes")
+		return nil, errors.New("it is not whsec_ and the base64 of 24 to 64 bytes")
 	}
 	return key, nil
 }

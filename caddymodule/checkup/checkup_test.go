@@ -135,7 +135,6 @@ func TestEachCheckFindsWhatIsWrong(t *testing.T) {
 		{"a short memory for a data action", "hook.ttl", doctor.Fail, good("", site("\t\tsource data-action\n\t\tttl 5m\n"))},
 		{"a memory for Open Messaging", "hook.ttl", doctor.OK, good("", site("\t\tsource open-messaging\n\t\tttl 10m\n"))},
 		{"a short memory for somebody", "hook.ttl", doctor.Warn, good("", site("\t\tttl 30m\n"))},
-		{"a memory shorter than the lease", "hook.ttl", doctor.Fail, good("", ":8080 {\n\twebhook_validate {\n\t\tname a\n\t}\n\twebhook_publish {\n\t\tttl 1s\n\t}\n}\n")},
 		{"events of today", "hook.max_event_age", doctor.OK, good("", site("\t\tmax_event_age 1h\n"))},
 		{"events that are older than what is remembered", "hook.max_event_age", doctor.Fail, good("", site("\t\tmax_event_age 49h\n"))},
 		{"an answer in time", "hook.timeout", doctor.OK, good("", site("\t\tsource data-action\n"))},
@@ -180,6 +179,7 @@ func TestAConfigInJSONIsHeldAgainstTheSame(t *testing.T) {
 	}{
 		{"hook.ttl", "", "", doctor.OK},
 		{"hook.ttl", `"ttl":600000000000`, `"ttl":540000000000`, doctor.Fail},
+		{"hook.ttl", `"ttl":600000000000`, `"ttl":1000000000`, doctor.Fail}, // shorter than the lease
 		{"hook.timeout", "", "", doctor.OK},
 		{"hook.timeout", `"budget":9000000000`, `"budget":10000000000`, doctor.Fail},
 	} {

@@ -29,10 +29,18 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return parse.Block(d, map[string]parse.Func{
+	block, lines := *d, make(parse.Lines)
+	err := parse.Block(d, lines.Note(map[string]parse.Func{
 		"ttl":   parse.Time(&h.TTL),
-		"lease": parse.Time(&h.Lease),
-	})
+		"lease": parse.AtLeast(&h.Lease, minLease),
+	}))
+	if err != nil {
+		return err
+	}
+	if err := h.Validate(); err != nil {
+		return lines.At(&block, "ttl", "lease").WrapErr(err)
+	}
+	return nil
 }
 
 // Interface guard

@@ -3,7 +3,7 @@
 package dedup
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -99,13 +99,18 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	return err
 }
 
-// Validate implements caddy.Validator.
+// minLease leaves time to renew a claim.
+const minLease = time.Second
+
+// Validate implements caddy.Validator. It takes settings that are not provisioned,
+// too.
 func (h *Handler) Validate() error {
-	if time.Duration(h.Lease) < time.Second {
-		return errors.New("webhook_dedup: a lease is at least 1s")
+	ttl, lease := cmp.Or(time.Duration(h.TTL), DefaultTTL), cmp.Or(time.Duration(h.Lease), DefaultLease)
+	if lease < minLease {
+		return fmt.Errorf("webhook_dedup: a lease of %s is too short: at least %s", lease, minLease)
 	}
-	if h.TTL < h.Lease {
-		return fmt.Errorf("webhook_dedup: a ttl of %s is shorter than the lease of %s", time.Duration(h.TTL), time.Duration(h.Lease))
+	if ttl < lease {
+		return fmt.Errorf("webhook_dedup: a ttl of %s is shorter than the lease of %s", ttl, lease)
 	}
 	return nil
 }

@@ -1,10 +1,15 @@
 package publish
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookgate/hookgate/accept"
+	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 )
 
@@ -25,30 +30,68 @@ func init() {
 //		format           raw | celery <task> { queue <name> }
 //	}
 func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	p := new(Handler)
-	return p, p.UnmarshalCaddyfile(h.Dispenser)
+	p, lines := new(Handler), make(parse.Lines)
+	if err := p.unmarshal(h.Dispenser, lines); err != nil {
+		return nil, err
+	}
+	return p, p.CheckOption(lines.At(h.Dispenser, "queue", "format"), h.Option(app.Name))
 }
 
 // UnmarshalCaddyfile implements caddyfile.Unmarshaler.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return h.unmarshal(d, make(parse.Lines))
+}
+
+func (h *Handler) unmarshal(d *caddyfile.Dispenser, lines parse.Lines) error {
 	d.Next() // the directive's own name
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	err := parse.Block(d, map[string]parse.Func{
+	block := *d
+	err := parse.Block(d, lines.Note(map[string]parse.Func{
 		"ttl":              parse.Time(&h.TTL),
 		"timeout":          parse.Time(&h.Timeout),
 		"on_conflict":      parse.Word(&h.OnConflict, Park, Reject),
 		"on_store_failure": parse.Word(&h.OnStoreFailure, Publish, Reject),
-		"accepted_status":  parse.Count(&h.AcceptedStatus),
-		"routing_key":      parse.String(&h.RoutingKey),
+		"accepted_status":  parse.Checked(parse.Count(&h.AcceptedStatus), func() error { return (&Handler{AcceptedStatus: h.AcceptedStatus}).Validate() }),
+		"routing_key":      h.ParseRoutingKey,
 		"queue":            h.ParseQueue,
 		"format":           h.ParseFormat,
-	})
-	if err == nil && h.Queue != "" && h.RoutingKey != "" {
-		err = d.Err("routing_key and a queue exclude each other: the queue's name is its key")
+	}))
+	if err != nil {
+		return err
 	}
-	return err
+	return h.CheckTogether(&block, lines)
+}
+
+// CheckTogether refuses settings that do not go together. An error has the line of
+// one of them, else that of the block.
+func (h *Handler) CheckTogether(block *caddyfile.Dispenser, lines parse.Lines) error {
+	if h.Queue != "" && h.RoutingKey != "" {
+		return lines.At(block, "routing_key").Err("routing_key and a queue exclude each other: the queue's name is its key")
+	}
+	ttl, timeout := cmp.Or(time.Duration(h.TTL), DefaultTTL), cmp.Or(time.Duration(h.Timeout), DefaultTimeout)
+	if lease := accept.Lease(timeout); ttl < lease {
+		return lines.At(block, "ttl", "timeout").Errf("ttl: %s is shorter than the time for which an ID is taken while its event is, %s: with a timeout of %s it is at least that", ttl, lease, timeout)
+	}
+	return nil
+}
+
+// CheckOption refuses a queue by name where the queue of the global option
+// hookgate has none. d is the place of the error.
+func (h *Handler) CheckOption(d *caddyfile.Dispenser, option any) error {
+	if h.Queue == "" {
+		return nil
+	}
+	if err := app.CheckRouter(option); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// ParseRoutingKey reads where the queue sends the events.
+func (h *Handler) ParseRoutingKey(d *caddyfile.Dispenser) error {
+	return parse.Checked(parse.String(&h.RoutingKey), func() error { return (&Handler{RoutingKey: h.RoutingKey}).Validate() })(d)
 }
 
 // ParseQueue reads the name of the queue that gets the events.
@@ -56,7 +99,11 @@ func (h *Handler) ParseQueue(d *caddyfile.Dispenser) error {
 	if h.Task != "" {
 		return d.Err("queue: the queue of a Celery task stands in the block of format celery")
 	}
-	return parse.String(&h.Queue)(d)
+	return h.readQueue(d)
+}
+
+func (h *Handler) readQueue(d *caddyfile.Dispenser) error {
+	return parse.Checked(parse.String(&h.Queue), func() error { return (&Handler{Queue: h.Queue}).Validate() })(d)
 }
 
 // ParseFormat reads how the queue gets the events: raw, or celery with a task
@@ -76,7 +123,7 @@ func (h *Handler) ParseFormat(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("format celery: too many arguments, at %q", d.Val())
 	}
-	if err := parse.Block(d, map[string]parse.Func{"queue": parse.String(&h.Queue)}); err != nil {
+	if err := parse.Block(d, map[string]parse.Func{"queue": h.readQueue}); err != nil {
 		return err
 	}
 	if h.Queue == "" {

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -39,7 +40,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return parse.Block(d, map[string]parse.Func{
+	block, lines := *d, make(parse.Lines)
+	err := parse.Block(d, lines.Note(map[string]parse.Func{
 		"name":          parse.Name(&h.Hook),
 		"contract":      h.ParseContract,
 		"event_id":      h.ParseEventID,
@@ -50,7 +52,31 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return nil
 		},
 		"on_contract_violation": parse.Word(&h.OnContractViolation, Park, Reject),
-	})
+	}))
+	if err != nil {
+		return err
+	}
+	return h.CheckTogether(&block, lines)
+}
+
+// CheckTogether refuses settings that do not go together, as far as that can be
+// told without the file of a contract. An error has the line of one of them, else
+// that of the block.
+func (h *Handler) CheckTogether(block *caddyfile.Dispenser, lines parse.Lines) error {
+	if h.ContractFile != "" {
+		return nil
+	}
+	c, err := h.loadContract()
+	if err != nil {
+		return lines.At(block, "contract").WrapErr(err)
+	}
+	switch _, err := h.readerOf(c); {
+	case errors.Is(err, errNoTimestamp):
+		return lines.At(block, "max_event_age").WrapErr(err)
+	case err != nil:
+		return lines.At(block, "event_id").WrapErr(err)
+	}
+	return nil
 }
 
 // ParseContract reads the arguments of contract.
@@ -79,6 +105,7 @@ func (h *Handler) ParseEventID(d *caddyfile.Dispenser) error {
 		return err
 	}
 	h.EventID = new(EventID)
+	line := *d
 	switch first {
 	case "header":
 		if err := parse.String(&h.EventID.Header)(d); err != nil {
@@ -98,9 +125,13 @@ func (h *Handler) ParseEventID(d *caddyfile.Dispenser) error {
 		}
 		h.EventID.Pointers = append(h.EventID.Pointers, pointer)
 		if !d.NextArg() {
-			return nil
+			break
 		}
 	}
+	if _, err := contract.NewReader(contract.Options{EventID: h.EventID.location()}); err != nil {
+		return line.WrapErr(err)
+	}
+	return nil
 }
 
 // Interface guard

@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookgate/hookgate/caddymodule/internal/around"
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/caddymodule/problem"
 	"github.com/hookgate/hookgate/caddymodule/request"
 	"github.com/hookgate/hookgate/caddymodule/telemetry"
@@ -105,22 +107,36 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if h.recorder, err = telemetry.NewRecorder(ctx); err != nil {
 		return err
 	}
+	if err := h.provision(); err != nil {
+		return fmt.Errorf("webhook_validate%s: %w", around.Hook(ctx), err)
+	}
+	return nil
+}
+
+func (h *Handler) provision() error {
 	c, err := h.loadContract()
 	if err != nil {
 		return err
 	}
-	if h.MaxEventAge != 0 && !c.HasTimestamp() {
-		return errors.New("webhook_validate: max_event_age needs a contract that says where the timestamp is: without one every event would be refused as stale")
-	}
 	h.id = c.ID()
-	h.reader, err = contract.NewReader(contract.Options{Contract: c, EventID: h.EventID.location()})
+	h.reader, err = h.readerOf(c)
 	return err
+}
+
+var errNoTimestamp = errors.New("max_event_age needs a contract that says where the timestamp is: without one every event would be refused as stale")
+
+// readerOf returns what reads events of a contract, where the settings go with it.
+func (h *Handler) readerOf(c *contract.Contract) (*contract.Reader, error) {
+	if h.MaxEventAge != 0 && !c.HasTimestamp() {
+		return nil, errNoTimestamp
+	}
+	return contract.NewReader(contract.Options{Contract: c, EventID: h.EventID.location()})
 }
 
 func (h *Handler) loadContract() (*contract.Contract, error) {
 	switch {
 	case h.Contract != "" && h.ContractFile != "":
-		return nil, errors.New("webhook_validate: contract and contract_file exclude each other")
+		return nil, errors.New("contract and contract_file exclude each other")
 	case h.ContractFile != "":
 		path, err := h.contractPath()
 		if err != nil {
@@ -134,7 +150,7 @@ func (h *Handler) loadContract() (*contract.Contract, error) {
 }
 
 func (h *Handler) contractPath() (string, error) {
-	path, err := caddy.NewReplacer().ReplaceOrErr(h.ContractFile, true, true)
+	path, err := placeholder.Resolve(h.ContractFile)
 	if err != nil {
 		return "", fmt.Errorf("contract_file: %w", err)
 	}

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -10,7 +9,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/hookgate/hookgate/accept"
 	"github.com/hookgate/hookgate/caddymodule/allowlist"
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/caddymodule/auth"
@@ -82,7 +80,8 @@ func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	err := parse.BlockRepeating(d, map[string]parse.Func{
+	block, lines := *d, make(parse.Lines)
+	err := parse.BlockRepeating(d, lines.Note(map[string]parse.Func{
 		"name":                  parse.Name(&c.name),
 		"source":                parse.Word(&c.source, SourceDataAction, SourceOpenMessaging),
 		"allow":                 c.parseAllow,
@@ -90,7 +89,7 @@ func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
 		"max_event_age":         parse.Time(&c.validate.MaxEventAge),
 		"contract":              c.parseContract,
 		"event_id":              c.validate.ParseEventID,
-		"timeout":               c.parseTimeout,
+		"timeout":               parse.AtLeast(&c.timeout, minTimeout),
 		"max_body":              parse.Size(&c.validate.MaxBody),
 		"max_in_flight":         parse.Count(&c.maxInFlight),
 		"max_refused":           parse.Rate(&c.maxRefused),
@@ -98,36 +97,36 @@ func (c *hookConfig) unmarshal(d *caddyfile.Dispenser) error {
 		"on_contract_violation": parse.Word(&c.validate.OnContractViolation, validate.Park, validate.Reject),
 		"on_conflict":           parse.Word(&c.publish.OnConflict, publish.Park, publish.Reject),
 		"on_store_failure":      parse.Word(&c.publish.OnStoreFailure, publish.Publish, publish.Reject),
-		"routing_key":           parse.String(&c.publish.RoutingKey),
+		"routing_key":           c.publish.ParseRoutingKey,
 		"queue":                 c.publish.ParseQueue,
 		"format":                c.publish.ParseFormat,
-	}, "auth")
+	}), "auth")
 	if err != nil {
 		return err
 	}
-	return c.complete(d)
+	return c.complete(&block, lines)
 }
 
 // complete fills in the defaults, and refuses what they do not make whole.
-func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
+func (c *hookConfig) complete(block *caddyfile.Dispenser, lines parse.Lines) error {
 	c.applyDefaults()
-	if err := c.checkSource(d); err != nil {
+	if err := c.checkSource(block, lines); err != nil {
 		return err
 	}
 	if c.name == "" {
-		return d.Errf("a hook without a built-in contract needs a name")
+		return lines.At(block, "contract").Errf("a hook without a built-in contract needs a name")
 	}
 	if c.contractIsNone && c.validate.EventID == nil {
-		return d.Errf("a hook without a contract needs an event_id")
+		return lines.At(block, "contract").Errf("a hook without a contract needs an event_id")
 	}
-	if c.contractIsNone && c.validate.MaxEventAge != 0 {
-		return d.Errf("max_event_age needs a contract that says where the timestamp is")
+	if err := c.validate.CheckTogether(block, lines); err != nil {
+		return err
 	}
-	if ttl, lease := time.Duration(c.publish.TTL), accept.Lease(time.Duration(c.timeout)); ttl != 0 && ttl < lease {
-		return d.Errf("ttl: %s is shorter than the time for which an ID is taken while its event is, %s", ttl, lease)
+	if err := c.publish.CheckTogether(block, lines); err != nil {
+		return err
 	}
-	if c.publish.Queue != "" && c.publish.RoutingKey != "" {
-		return d.Errf("routing_key and a queue exclude each other: the queue's name is its key")
+	if err := c.publish.CheckOption(lines.At(block, "queue", "format"), c.app); err != nil {
+		return err
 	}
 	if !c.allowAny && c.allow == nil {
 		c.allow = allowlist.Default(c.app, services[c.source])
@@ -135,7 +134,7 @@ func (c *hookConfig) complete(d *caddyfile.Dispenser) error {
 	}
 	if c.publicRanges && len(c.rules) == 0 {
 		caddy.Log().Named("genesys_webhook").Warn("public addresses may use this hook without auth: they serve every customer of Genesys Cloud",
-			zap.String("hook", c.name), zap.String("file", d.File()), zap.Int("line", d.Line()))
+			zap.String("hook", c.name), zap.String("file", block.File()), zap.Int("line", block.Line()))
 	}
 	return nil
 }
@@ -149,10 +148,13 @@ func (c *hookConfig) parseAllow(d *caddyfile.Dispenser) error {
 		return nil
 	}
 	d.Prev()
+	line := *d
 	var err error
-	c.allow, err = allowlist.ParseArgs(d)
-	c.publicRanges = err == nil && !allowlist.OnlyPrivate(c.allow)
-	return err
+	if c.allow, err = allowlist.ParseArgs(d); err != nil {
+		return err
+	}
+	c.publicRanges = !allowlist.OnlyPrivate(c.allow)
+	return allowlist.CheckOption(&line, c.allow, c.app)
 }
 
 func (c *hookConfig) parseAuth(d *caddyfile.Dispenser) error {
@@ -161,7 +163,7 @@ func (c *hookConfig) parseAuth(d *caddyfile.Dispenser) error {
 		return err
 	}
 	c.rules = append(c.rules, rule)
-	return nil
+	return auth.CheckRules(d, c.rules)
 }
 
 func (c *hookConfig) parseContract(d *caddyfile.Dispenser) error {
@@ -170,13 +172,4 @@ func (c *hookConfig) parseContract(d *caddyfile.Dispenser) error {
 	}
 	c.contractIsNone = c.validate.Contract == "" && c.validate.ContractFile == ""
 	return nil
-}
-
-func (c *hookConfig) parseTimeout(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.Errf("timeout: a duration is missing")
-	}
-	v, err := parse.OptionDuration(d, "timeout", minTimeout)
-	c.timeout = caddy.Duration(v)
-	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/hookgate/hookgate/caddymodule/allowlist"
+	"github.com/hookgate/hookgate/caddymodule/internal/parse"
 	"github.com/hookgate/hookgate/caddymodule/publish"
 )
 
@@ -55,15 +56,15 @@ func (c *hookConfig) contractIsOpen() bool {
 }
 
 // checkSource refuses what cannot go well with a source.
-func (c *hookConfig) checkSource(d *caddyfile.Dispenser) error {
+func (c *hookConfig) checkSource(block *caddyfile.Dispenser, lines parse.Lines) error {
 	if c.source != SourceOpenMessaging {
 		return nil
 	}
 	if ttl := c.publish.TTL; ttl != 0 && ttl < caddy.Duration(openMessagingTTL) {
-		return d.Errf("ttl: source %s sends again for 85 s: at least %s, not %s", c.source, openMessagingTTL, time.Duration(ttl))
+		return lines.At(block, "ttl").Errf("ttl: source %s sends again for 85 s: at least %s, not %s", c.source, openMessagingTTL, time.Duration(ttl))
 	}
 	if c.timeout > caddy.Duration(openMessagingTimeout) {
-		return d.Errf("timeout: source %s waits 10 s for an answer: at most %s, not %s", c.source, openMessagingTimeout, time.Duration(c.timeout))
+		return lines.At(block, "timeout").Errf("timeout: source %s waits 10 s for an answer: at most %s, not %s", c.source, openMessagingTimeout, time.Duration(c.timeout))
 	}
 	return nil
 }

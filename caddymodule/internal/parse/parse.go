@@ -149,7 +149,7 @@ func Size(p *int64) Func {
 		}
 		n, err := humanize.ParseBytes(d.Val())
 		if err != nil || n == 0 || n > 1<<62 {
-			return d.Errf("%s: %q is not a size such as 64KiB", name, d.Val())
+			return d.Errf("%s: %q is not a size of at least 1B, such as 64KiB", name, d.Val())
 		}
 		*p = int64(n)
 		return nil
@@ -157,13 +157,16 @@ func Size(p *int64) Func {
 }
 
 // Time reads a duration of at least a millisecond.
-func Time(p *caddy.Duration) Func {
+func Time(p *caddy.Duration) Func { return AtLeast(p, time.Millisecond) }
+
+// AtLeast reads a duration of at least least.
+func AtLeast(p *caddy.Duration, least time.Duration) Func {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		if !d.NextArg() {
 			return d.Errf("%s: a duration is missing", name)
 		}
-		v, err := OptionDuration(d, name, time.Millisecond)
+		v, err := OptionDuration(d, name, least)
 		*p = caddy.Duration(v)
 		return err
 	}
