@@ -34,21 +34,10 @@ func (s *RabbitMQQueue) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := s.check(); err != nil {
 		return d.Errf("%v", err)
 	}
-	checked := func(read parse.Func) parse.Func {
-		return func(d *caddyfile.Dispenser) error {
-			if err := read(d); err != nil {
-				return err
-			}
-			if err := s.check(); err != nil {
-				return d.Errf("%v", err)
-			}
-			return nil
-		}
-	}
 	return parse.Block(d, map[string]parse.Func{
-		"username": checked(parse.String(&s.Username)),
-		"password": checked(parse.String(&s.Password)),
-		"prefix":   parse.String(&s.Prefix),
+		"username": parse.Checked(parse.String(&s.Username), s.check),
+		"password": parse.Checked(parse.String(&s.Password), s.check),
+		"prefix":   parse.Checked(parse.String(&s.Prefix), s.check),
 		"topology": parse.Word(&s.Topology, string(rabbitmq.Declare), string(rabbitmq.Passive)),
 		"tls":      parseTLS(&s.TLS),
 		"spool":    parseSpool(&s.Spool),

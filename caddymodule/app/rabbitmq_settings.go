@@ -3,15 +3,20 @@ package app
 import (
 	"errors"
 	"fmt"
+	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/plugins/rabbitmq"
 )
 
 // check holds the settings against what can be said of them without what the
 // placeholders stand for. It never quotes a URL.
 func (s *RabbitMQQueue) check() error {
+	if s.Prefix != "" && !strings.Contains(s.Prefix, "{") {
+		if err := rabbitmq.CheckPrefix(s.Prefix); err != nil {
+			return err
+		}
+	}
 	literal, err := checkSecrets("rabbitmq", s.URLs, s.Password)
 	if err != nil || !literal {
 		return err
@@ -31,14 +36,13 @@ func (s *RabbitMQQueue) resolve() (rabbitmq.Endpoints, rabbitmq.Credentials, err
 		return ends, rabbitmq.Credentials{}, err
 	}
 	creds := ends.Credentials
-	repl := caddy.NewReplacer()
 	if s.Username != "" {
-		if creds.Username, err = repl.ReplaceOrErr(s.Username, true, true); err != nil {
+		if creds.Username, err = placeholder.Resolve(s.Username); err != nil {
 			return ends, creds, fmt.Errorf("rabbitmq: username: %w", err)
 		}
 	}
 	if s.Password != "" {
-		if creds.Password, err = repl.ReplaceOrErr(s.Password, true, true); err != nil {
+		if creds.Password, err = placeholder.Resolve(s.Password); err != nil {
 			return ends, creds, fmt.Errorf("rabbitmq: password: %w", err)
 		}
 	}

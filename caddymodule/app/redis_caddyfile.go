@@ -34,37 +34,28 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := s.check(); err != nil {
 		return d.Errf("%v", err)
 	}
-	err := parse.Block(d, map[string]parse.Func{
+	urls, lines := *d, make(parse.Lines)
+	err := parse.Block(d, lines.Note(map[string]parse.Func{
 		"mode":     s.parseMode,
-		"username": s.checked(parse.String(&s.Username)),
-		"password": s.checked(parse.String(&s.Password)),
+		"username": parse.Checked(parse.String(&s.Username), s.check),
+		"password": parse.Checked(parse.String(&s.Password), s.check),
 		"prefix":   parse.String(&s.Prefix),
 		"tls":      parseTLS(&s.TLS),
 		"fallback": s.parseFallback,
 
 		"sentinel_username": parse.String(&s.SentinelUsername),
-		"sentinel_password": s.checked(parse.String(&s.SentinelPassword)),
-	})
+		"sentinel_password": parse.Checked(parse.String(&s.SentinelPassword), s.check),
+	}))
 	if err != nil {
 		return err
 	}
 	if err := s.checkSentinels(); err != nil {
-		return d.Errf("%v", err)
+		return lines.At(&urls, "sentinel_username", "sentinel_password").WrapErr(err)
+	}
+	if err := s.checkMode(); err != nil {
+		return lines.At(&urls, "mode").WrapErr(err)
 	}
 	return nil
-}
-
-// checked reads an argument and holds the settings so far against each other.
-func (s *RedisStore) checked(read parse.Func) parse.Func {
-	return func(d *caddyfile.Dispenser) error {
-		if err := read(d); err != nil {
-			return err
-		}
-		if err := s.check(); err != nil {
-			return d.Errf("%v", err)
-		}
-		return nil
-	}
 }
 
 func (s *RedisStore) parseFallback(d *caddyfile.Dispenser) error {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/plugins/redis"
 )
 
@@ -21,6 +21,18 @@ func (s *RedisStore) check() error {
 	return err
 }
 
+// checkMode holds the URLs against the mode, where they have no placeholders.
+func (s *RedisStore) checkMode() error {
+	if placeholder.In(strings.Join(s.URLs, "")) {
+		return nil
+	}
+	ends, err := s.endpoints(s.URLs)
+	if err != nil {
+		return err
+	}
+	return redis.Options{Mode: redis.Mode(s.Mode), Addrs: ends.Addrs, DB: ends.DB, Master: s.Master}.Check()
+}
+
 // resolve reads the URLs, the user and the password as they are now.
 func (s *RedisStore) resolve() (redis.Endpoints, redis.Credentials, error) {
 	urls, err := resolveURLs("redis", s.URLs)
@@ -32,14 +44,13 @@ func (s *RedisStore) resolve() (redis.Endpoints, redis.Credentials, error) {
 		return ends, redis.Credentials{}, err
 	}
 	creds := ends.Credentials
-	repl := caddy.NewReplacer()
 	if s.Username != "" {
-		if creds.Username, err = repl.ReplaceOrErr(s.Username, true, true); err != nil {
+		if creds.Username, err = placeholder.Resolve(s.Username); err != nil {
 			return ends, creds, fmt.Errorf("redis: username: %w", err)
 		}
 	}
 	if s.Password != "" {
-		if creds.Password, err = repl.ReplaceOrErr(s.Password, true, true); err != nil {
+		if creds.Password, err = placeholder.Resolve(s.Password); err != nil {
 			return ends, creds, fmt.Errorf("redis: password: %w", err)
 		}
 	}
@@ -62,11 +73,10 @@ func (s *RedisStore) checkSentinels() error {
 // sentinelCredentials reads the user and the password for the sentinels as they
 // are now.
 func (s *RedisStore) sentinelCredentials(context.Context) (c redis.Credentials, err error) {
-	repl := caddy.NewReplacer()
-	if c.Username, err = repl.ReplaceOrErr(s.SentinelUsername, true, true); err != nil {
+	if c.Username, err = placeholder.Resolve(s.SentinelUsername); err != nil {
 		return c, fmt.Errorf("redis: sentinel_username: %w", err)
 	}
-	if c.Password, err = repl.ReplaceOrErr(s.SentinelPassword, true, true); err != nil {
+	if c.Password, err = placeholder.Resolve(s.SentinelPassword); err != nil {
 		return c, fmt.Errorf("redis: sentinel_password: %w", err)
 	}
 	return c, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/caddymodule/internal/parse"
+	"github.com/hookgate/hookgate/caddymodule/internal/placeholder"
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/plugins/forward"
 )
@@ -59,27 +60,48 @@ func (*Forward) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision implements caddy.Provisioner. It connects to nothing.
-func (f *Forward) Provision(caddy.Context) error {
-	repl := caddy.NewReplacer()
-	f.opts = forward.Options{Timeout: time.Duration(f.Timeout)}
-	for template, p := range map[*string]*string{&f.URL: &f.opts.URL, &f.BearerFile: &f.opts.BearerFile, &f.BasicFile: &f.opts.BasicFile} {
-		var err error
-		if *p, err = repl.ReplaceOrErr(*template, true, true); err != nil {
-			return fmt.Errorf("forward: %w", err)
+func (f *Forward) Provision(caddy.Context) (err error) {
+	if f.opts, err = f.options(placeholder.Resolve); err != nil {
+		return err
+	}
+	return f.opts.Check()
+}
+
+// options returns the settings with what resolve makes of their texts.
+func (f *Forward) options(resolve func(string) (string, error)) (opts forward.Options, err error) {
+	opts.Timeout = time.Duration(f.Timeout)
+	for text, p := range map[*string]*string{&f.URL: &opts.URL, &f.BearerFile: &opts.BearerFile, &f.BasicFile: &opts.BasicFile} {
+		if *p, err = resolve(*text); err != nil {
+			return opts, fmt.Errorf("forward: %w", err)
 		}
 	}
-	if f.Header != nil {
-		f.opts.Header = make(http.Header, len(f.Header))
-	}
-	for name, template := range f.Header {
-		value, err := repl.ReplaceOrErr(template, true, true)
+	for name, text := range f.Header {
+		value, err := resolve(text)
 		if err != nil {
-			return fmt.Errorf("forward: header %s: %w", name, err)
+			return opts, fmt.Errorf("forward: header %s: %w", name, err)
 		}
-		f.opts.Header.Set(name, value)
+		if opts.Header == nil {
+			opts.Header = make(http.Header, len(f.Header))
+		}
+		if len(opts.Header.Values(name)) > 0 {
+			return opts, fmt.Errorf("forward: header %s is already specified", http.CanonicalHeaderKey(name))
+		}
+		opts.Header.Set(name, value)
 	}
-	_, err := forward.New(f.opts) // checks them
-	return err
+	return opts, nil
+}
+
+// check holds the settings against what can be said of them without what the
+// placeholders stand for.
+func (f *Forward) check() error {
+	opts, err := f.options(func(text string) (string, error) { return placeholder.Replace(text, "placeholder"), nil })
+	if err != nil {
+		return err
+	}
+	if strings.Contains(f.URL, "{") {
+		opts.URL = "http://placeholder" // whatever it is
+	}
+	return opts.Check()
 }
 
 // NewHandler implements app.HandlerDriver.
@@ -104,14 +126,17 @@ func (f *Forward) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !strings.Contains(f.URL, "{") && !strings.HasPrefix(f.URL, "http://") && !strings.HasPrefix(f.URL, "https://") {
 		return d.Err("forward: the URL must begin with http:// or https://")
 	}
+	if err := f.check(); err != nil {
+		return d.WrapErr(err)
+	}
 	if d.NextArg() {
 		return d.ArgErr()
 	}
 	return parse.BlockRepeating(d, map[string]parse.Func{
 		"timeout":     parse.Time(&f.Timeout),
-		"bearer_file": parse.String(&f.BearerFile),
-		"basic_file":  parse.String(&f.BasicFile),
-		"header":      f.parseHeader,
+		"bearer_file": parse.Checked(parse.String(&f.BearerFile), f.check),
+		"basic_file":  parse.Checked(parse.String(&f.BasicFile), f.check),
+		"header":      parse.Checked(f.parseHeader, f.check),
 	}, "header")
 }
 

@@ -97,6 +97,9 @@ func (p *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := dsn.Check(p.DSN); err != nil {
 		return d.WrapErr(err)
 	}
+	if err := postgres.CheckTable(p.Table); err != nil {
+		return d.WrapErr(err)
+	}
 	if d.NextArg() {
 		return d.ArgErr()
 	}

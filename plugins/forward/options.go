@@ -57,6 +57,12 @@ var reserved = []string{
 	"Connection", "Te", "Trailer", "Upgrade", "Expect", "Traceparent", "Tracestate",
 }
 
+// Check returns what New would refuse.
+func (o Options) Check() error {
+	_, _, err := o.withDefaults()
+	return err
+}
+
 // withDefaults checks the options and fills in what was left out.
 func (o Options) withDefaults() (Options, *url.URL, error) {
 	u, err := url.Parse(o.URL)

@@ -45,22 +45,33 @@ const (
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 
+// CheckTable returns an error for what cannot be a table that events go to.
+func CheckTable(table string) error {
+	schema, name, _ := strings.Cut(table, ".")
+	switch {
+	case table == "":
+		return errors.New("postgres: a table is required")
+	case !identifier.MatchString(schema) || !identifier.MatchString(name):
+		return fmt.Errorf("postgres: %q is no table: write schema.table, of letters, digits and underscores", table)
+	case name == inboxName:
+		return errors.New("postgres: the inbox cannot be the table that events go to")
+	}
+	return nil
+}
+
 // withDefaults checks the options and fills in what was left out. It returns
 // the names of table and inbox as SQL.
 func (o Options) withDefaults() (_ Options, table, inbox string, err error) {
-	schema, name, _ := strings.Cut(o.Table, ".")
-	switch {
-	case o.DSN == nil:
+	if o.DSN == nil {
 		return o, "", "", errors.New("postgres: a DSN is required")
-	case o.Table == "":
-		return o, "", "", errors.New("postgres: a table is required")
-	case !identifier.MatchString(schema) || !identifier.MatchString(name):
-		return o, "", "", fmt.Errorf("postgres: %q is no table: write schema.table, of letters, digits and underscores", o.Table)
-	case name == inboxName:
-		return o, "", "", errors.New("postgres: the inbox cannot be the table that events go to")
-	case o.Timeout < 0 || o.Connections < 0:
+	}
+	if err := CheckTable(o.Table); err != nil {
+		return o, "", "", err
+	}
+	if o.Timeout < 0 || o.Connections < 0 {
 		return o, "", "", errors.New("postgres: a bound is negative")
 	}
+	schema, name, _ := strings.Cut(o.Table, ".")
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}

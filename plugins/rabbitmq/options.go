@@ -101,6 +101,14 @@ const (
 // AMQP short string, and free of what a permission's pattern would trip over.
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
+// CheckPrefix returns an error for what names cannot begin with.
+func CheckPrefix(prefix string) error {
+	if !prefixPattern.MatchString(prefix) {
+		return fmt.Errorf("rabbitmq: the prefix %q is not 1 to 100 of letters, digits, dot, underscore and hyphen, the first one a letter or a digit", prefix)
+	}
+	return nil
+}
+
 // withDefaults checks the options and fills in what was left out.
 func (o Options) withDefaults() (Options, error) {
 	if len(o.Servers) == 0 {
@@ -109,8 +117,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
-	if !prefixPattern.MatchString(o.Prefix) {
-		return o, fmt.Errorf("rabbitmq: the prefix %q is not 1 to 100 of letters, digits, dot, underscore and hyphen", o.Prefix)
+	if err := CheckPrefix(o.Prefix); err != nil {
+		return o, err
 	}
 	if o.Role == "" {
 		o.Role = roleEdge

@@ -74,8 +74,8 @@ func NewSource(opts SourceOptions) (*Source, error) {
 		opts.Retry = DefaultRetry()
 	}
 	for _, d := range opts.Retry {
-		if d < time.Second {
-			return nil, fmt.Errorf("rabbitmq: a retry after %s is shorter than a second", d)
+		if err := CheckRetry(d); err != nil {
+			return nil, err
 		}
 	}
 	if len(opts.Retry) == 0 {

@@ -21,6 +21,24 @@ type tier struct {
 	target *target
 }
 
+// The shortest and the longest delay. RabbitMQ 3.10 declares no queue with more
+// than ten years.
+const (
+	minRetry = time.Second
+	maxRetry = 10 * 365 * 24 * time.Hour
+)
+
+// CheckRetry returns an error for a delay that no tier can have.
+func CheckRetry(delay time.Duration) error {
+	switch {
+	case delay < minRetry:
+		return fmt.Errorf("rabbitmq: a retry after %s is shorter than a second", delay)
+	case delay > maxRetry:
+		return fmt.Errorf("rabbitmq: a retry after %s is longer than RabbitMQ keeps a message back: at most %s", delay, maxRetry)
+	}
+	return nil
+}
+
 // newTiers returns the tiers of a queue, the shortest first.
 func newTiers(n Names, queue string, delays []time.Duration) []tier {
 	delays = slices.Clone(delays)

@@ -54,6 +54,9 @@ func ParseURLs(urls ...string) (Endpoints, error) {
 	return all, nil
 }
 
+// maxName is how long a name can be in AMQP, in bytes.
+const maxName = 255
+
 func parseURL(raw string) (Endpoints, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -87,6 +90,9 @@ func parseURL(raw string) (Endpoints, error) {
 		}
 		if e.Vhost, err = url.PathUnescape(path); err != nil {
 			return e, errors.New("its virtual host is not percent-encoded rightly")
+		}
+		if len(e.Vhost) > maxName {
+			return e, fmt.Errorf("its virtual host is longer than %d bytes", maxName)
 		}
 	}
 	if u.User != nil {

@@ -80,6 +80,12 @@ type Options struct {
 	Logger *zap.Logger
 }
 
+// Check returns what New would refuse.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults checks the options and fills in what was left out.
 func (o Options) withDefaults() (Options, error) {
 	if o.Mode == "" {
