@@ -182,6 +182,21 @@ func TestRequestsMayBePipelined(t *testing.T) {
 	}
 }
 
+// Some close their half of the connection behind the body, and wait.
+func TestAnEventIsTakenThoughItsSenderHasClosedItsHalf(t *testing.T) {
+	s := start(t, site(patientHook()))
+	for i := range 20 {
+		w := s.dial()
+		w.write(withLength(payload(fmt.Sprint("half", i))))
+		if err := w.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.read(); a.status != 202 || a.code() != "accepted" {
+			t.Errorf("got %d %s", a.status, a.raw)
+		}
+	}
+}
+
 func TestAKeptConnectionServesAfterAnIdleTimeLongerThanTheBudget(t *testing.T) {
 	s := start(t, site("	genesys_webhook "+hookPath+" {\n\t\ttimeout 2s\n\t}"))
 	w := s.dial()

@@ -168,7 +168,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		// new here would be a duplicate of another's.
 		return problem.Error(&hook.Error{Code: hook.CodeMisconfigured, Detail: "webhook_publish needs a webhook_validate with a name"})
 	}
-	if err := h.runtime.Enter(r.Context()); err != nil {
+	ctx, cancel := within(r.Context(), time.Duration(h.Timeout))
+	defer cancel()
+	if err := h.runtime.Enter(ctx); err != nil {
 		return problem.Error(err)
 	}
 	defer h.runtime.Leave()
@@ -178,8 +180,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		st.Event.RoutingKey = st.Hook
 	}
 	st.Event.Queue, st.Event.Task = h.Queue, h.Task
-	ctx, cancel := within(r.Context(), time.Duration(h.Timeout))
-	defer cancel()
 	res, err := h.take(ctx, st)
 	h.runtime.Farewell(w, r)
 	st.Took(telemetry.StageClaim, res.Claim)
@@ -192,13 +192,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	return nil
 }
 
-// within bounds a context, unless it ends before anyway: behind fail_fast it
-// has its own timer.
+// within bounds a context by a time, and by nothing else than that: an event
+// that is all here is taken though its sender has hung up, or closed its half of
+// the connection behind the body. It may never be sent again, and an end in the
+// middle would be laid at the door of a store or a queue that is well.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if at, ok := ctx.Deadline(); ok && time.Until(at) <= d {
-		return ctx, func() {}
+	deadline := time.Now().Add(d)
+	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
+		deadline = at
 	}
-	return context.WithTimeout(ctx, d)
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // take hands the event over in the way that its state asks for.
