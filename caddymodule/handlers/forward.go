@@ -3,8 +3,10 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -61,6 +63,9 @@ func (*Forward) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner. It connects to nothing.
 func (f *Forward) Provision(caddy.Context) (err error) {
+	if err := f.checkSecrets(); err != nil {
+		return err
+	}
 	if f.opts, err = f.options(placeholder.Resolve); err != nil {
 		return err
 	}
@@ -91,9 +96,40 @@ func (f *Forward) options(resolve func(string) (string, error)) (opts forward.Op
 	return opts, nil
 }
 
+var (
+	// userInURL finds the credentials in a URL.
+	userInURL = regexp.MustCompile(`^[^/?#]*//([^/?#]*)@`)
+
+	// secretHeader are names of header fields that hold a secret.
+	secretHeader = regexp.MustCompile(`(?i)authorization|cookie|token|secret|passw|api-?key`)
+)
+
+// checkSecrets looks for secrets that stand in the config itself, and never quotes
+// what it finds.
+func (f *Forward) checkSecrets() error {
+	if m := userInURL.FindStringSubmatch(placeholder.Replace(f.URL, hole)); m != nil {
+		user, password, both := strings.Cut(m[1], ":")
+		if !strings.Contains(password, hole) && (both || !strings.Contains(user, hole)) {
+			return errors.New("forward: credentials do not stand here themselves: write {env.NAME} or {file./path}, or use basic_file")
+		}
+	}
+	for name, value := range f.Header {
+		if secretHeader.MatchString(name) && !placeholder.In(value) {
+			return fmt.Errorf("forward: header %s: a secret does not stand here itself: write {env.NAME} or {file./path}, or use bearer_file", name)
+		}
+	}
+	return nil
+}
+
+// hole stands in the place of a placeholder, and nowhere else in a config.
+const hole = "\x00"
+
 // check holds the settings against what can be said of them without what the
 // placeholders stand for.
 func (f *Forward) check() error {
+	if err := f.checkSecrets(); err != nil {
+		return err
+	}
 	opts, err := f.options(func(text string) (string, error) { return placeholder.Replace(text, "placeholder"), nil })
 	if err != nil {
 		return err
@@ -120,9 +156,6 @@ func (f *Forward) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Err("forward: a URL is missing")
 	}
 	f.URL = d.Val()
-	if at := strings.Index(f.URL, "@"); at >= 0 && !strings.Contains(f.URL[:at], "{") {
-		return d.Err("forward: credentials do not stand here themselves: write {env.NAME} or {file./path}, or use basic_file")
-	}
 	if !strings.Contains(f.URL, "{") && !strings.HasPrefix(f.URL, "http://") && !strings.HasPrefix(f.URL, "https://") {
 		return d.Err("forward: the URL must begin with http:// or https://")
 	}
@@ -147,9 +180,6 @@ func (f *Forward) parseHeader(d *caddyfile.Dispenser) error {
 	}
 	if _, twice := f.Header[name]; twice {
 		return d.Errf("header %s is already specified", name)
-	}
-	if strings.EqualFold(name, "Authorization") && !strings.Contains(value, "{") {
-		return d.Err("header Authorization: a secret does not stand here itself: write {env.NAME} or {file./path}, or use bearer_file")
 	}
 	if f.Header == nil {
 		f.Header = make(map[string]string)

@@ -127,7 +127,7 @@ func (h *Handler) ParseFormat(d *caddyfile.Dispenser) error {
 		return err
 	}
 	if h.Queue == "" {
-		return d.Err("format celery: it needs a block with the queue that the Celery worker consumes, such as { queue celery }")
+		return d.Err("format celery: it needs a block, on lines of its own, with the queue that the Celery worker consumes: queue <name>")
 	}
 	h.Task = task
 	return nil
