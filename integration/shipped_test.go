@@ -331,6 +331,19 @@ func (sam *sample) probeAll(t *testing.T, port string) {
 	}
 }
 
+// around is what the snippets need that are a part of a site.
+const around = `{
+	hookgate {
+		queue rabbitmq amqp://localhost
+		genesys eu-central-1 {
+			client_id id
+			client_secret {env.SECRET}
+		}
+	}
+}
+:8080 {
+`
+
 // The snippets that are a part are valid in a site.
 func TestEverySnippetIsFormattedAndValid(t *testing.T) {
 	dir := t.TempDir()
@@ -343,7 +356,7 @@ func TestEverySnippetIsFormattedAndValid(t *testing.T) {
 			t.Errorf("%s is not formatted:\n%s%s", name, out, stderr)
 		}
 		if !strings.HasPrefix(snippet, "{\n") {
-			snippet = ":8080 {\n" + snippet + "}\n"
+			snippet = around + snippet + "}\n"
 		}
 		if _, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(snippet), map[string]any{"filename": name}); err != nil {
 			t.Error(err)

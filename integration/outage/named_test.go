@@ -53,7 +53,7 @@ func TestAQueueThatNoEventCanReachIsAnErrorInTheConfig(t *testing.T) {
 	}{
 		{"a queue beside a routing key", "routing_key a\n\t\tqueue b", false, []string{"Caddyfile:", "routing_key and a queue exclude each other"}},
 		{"a Celery task beside a queue", "queue a\n\t\tformat celery t {\n\t\t\tqueue b\n\t\t}", false, []string{"Caddyfile:", "format celery"}},
-		{"a Celery task without a queue", "format celery t", false, []string{"Caddyfile:", "needs a block with the queue"}},
+		{"a Celery task without a queue", "format celery t", false, []string{"Caddyfile:", "needs a block"}},
 		{"a queue with queue embedded", "queue a", true, []string{"hook's own queue", "queue rabbitmq <url>"}},
 		{"a Celery task with queue embedded", "format celery t {\n\t\t\tqueue a\n\t\t}", true, []string{"format celery", "queue rabbitmq <url>"}},
 	} {
