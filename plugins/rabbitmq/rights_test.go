@@ -314,8 +314,8 @@ func TestAUserWithoutRightsToDeclareIsWarnedOfOnceAndWorks(t *testing.T) {
 	q := open(t, broker(t).Addr, as(edgeUser, Declare), option)
 	defer q.Expect("crm", false)()
 	for i := range 3 {
-		q.topology.suspect()
 		looked := q.topology.lastLook()
+		q.topology.suspect()
 		mustPublish(t, q, sample(fmt.Sprintf("plain-%d", i)))
 		eventually(t, "it has looked again", func() bool { return q.topology.lastLook().After(looked) })
 	}
