@@ -249,9 +249,6 @@ func resolve(value *string) error {
 	return nil
 }
 
-// buildVersion is the version that Go has put into this build. That of a checkout
-// names its commit, and ends in +dirty where files were changed; it is (devel)
-// where Go was told to leave that out.
 // resolveAll returns values with the content of files in the place of each @FILE.
 func resolveAll(values []string) ([]string, error) {
 	all := slices.Clone(values)
@@ -263,6 +260,9 @@ func resolveAll(values []string) ([]string, error) {
 	return all, nil
 }
 
+// buildVersion is the version that Go has put into this build. That of a checkout
+// names its commit, and ends in +dirty where files were changed; it is (devel)
+// where Go was told to leave that out.
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
