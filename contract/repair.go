@@ -41,7 +41,7 @@ type splice struct {
 	text string
 }
 
-// fills prepares what a manifest says of absent members.
+// addFills prepares what a manifest says of absent members.
 func (r *Reader) addFills(m *manifest) {
 	known := make(map[string]int) // fills by the pointer of the member
 	of := func(p pointer) *fill {
