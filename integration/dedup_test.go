@@ -284,6 +284,24 @@ func TestASenderThatHangsUpDoesNotUndoTheWork(t *testing.T) {
 	}
 }
 
+// Its end of input comes with the request, before the claim is made.
+func TestTheWorkIsDoneThoughItsSenderHasClosedItsHalf(t *testing.T) {
+	up := newUpstream(t)
+	s := start(t, site(filter(up.addr, "5s")))
+	for i := range 20 {
+		id := fmt.Sprint("half", i)
+		w := s.dial()
+		w.write("POST " + filterPath + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+			"Idempotency-Key: " + id + "\r\nX-Do: 200\r\nContent-Length: 7\r\n\r\n" + `{"n":1}`)
+		if err := w.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.read(); a.status != 200 || up.times(id) != 1 {
+			t.Errorf("got %d %s, taken %d times", a.status, a.raw, up.times(id))
+		}
+	}
+}
+
 func TestTheSameIDWithAnotherBodyIsAConflict(t *testing.T) {
 	up := newUpstream(t)
 	s := start(t, site(filter(up.addr, "5s")))

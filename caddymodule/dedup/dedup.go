@@ -133,7 +133,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			Detail: "webhook_dedup has nowhere to keep an invalid event: set on_contract_violation reject, or use webhook_publish without webhook_dedup",
 		})
 	}
-	if err := h.runtime.Enter(r.Context()); err != nil {
+	ctx, cancel := detach(r.Context())
+	defer cancel()
+	if err := h.runtime.Enter(ctx); err != nil {
 		return problem.Error(err)
 	}
 	defer h.runtime.Leave()
@@ -147,7 +149,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		TTL:         time.Duration(h.TTL),
 	}
 	work := &work{w: w, r: r, next: next, state: st}
-	state, fp, err := h.runtime.Core.Do(r.Context(), claim, work.run, accept.Renewing())
+	state, fp, err := h.runtime.Core.Do(ctx, claim, work.run, accept.Renewing())
 	switch {
 	case work.panicked != nil:
 		panic(work.panicked)

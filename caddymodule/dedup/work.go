@@ -36,8 +36,6 @@ var errSenderGone = errors.New("the sender hung up before the answer")
 // run implements the work of accept.Core: nil commits, a *hook.InDoubt leaves
 // the claim alone, any other error releases it.
 func (k *work) run(ctx context.Context) error {
-	ctx, cancel := detach(ctx)
-	defer cancel()
 	k.state.Claimed = true
 	k.rec.ResponseWriterWrapper = &caddyhttp.ResponseWriterWrapper{ResponseWriter: k.w}
 	err := k.serve(k.wire.watch(ctx))
@@ -83,10 +81,10 @@ func (k *work) serve(ctx context.Context) error {
 	return k.next.ServeHTTP(&k.rec, k.r.WithContext(ctx))
 }
 
-// detach keeps the work running when the sender hangs up, up to the deadline
-// of the request: half-done work would be in doubt, and its retry would run it
-// again. Without a deadline nothing would end it, so there the sender's
-// hanging up does.
+// detach keeps claim and work going when the sender hangs up, or closes its half
+// of the connection behind the body, up to the deadline of the request: half-done
+// work would be in doubt, and its retry would run it again. Without a deadline
+// nothing would end it, so there the sender's hanging up does.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
