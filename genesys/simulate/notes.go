@@ -57,7 +57,11 @@ func (r *Report) Notes() []string {
 		notes = append(notes, plural(r.Abandoned, "request was", "requests were")+" given up when the run was stopped")
 	}
 	if r.Events > 1 && r.achieved() < reached*r.Rate {
-		notes = append(notes, fmt.Sprintf("the rate was %.1f events/s instead of %g; a higher --concurrency may help", r.achieved(), r.Rate))
+		note := fmt.Sprintf("the rate was %.1f events/s instead of %g", r.achieved(), r.Rate)
+		if len(r.Errors) == 0 { // else it is what did not answer that took the time
+			note += "; a higher --concurrency may help"
+		}
+		notes = append(notes, note)
 	}
 	return notes
 }

@@ -130,6 +130,32 @@ func TestAFullDiskRefusesAndServesAgain(t *testing.T) {
 	intact(t, d)
 }
 
+func TestADiskThatIsFullAtTheStartIsKnownBeforeAnEventComes(t *testing.T) {
+	for name, lacks := range map[string]bool{"it has no space": true, "there are free pages in the file": false} {
+		t.Run(name, func(t *testing.T) {
+			d := unstarted(t, Options{})
+			var full atomic.Bool
+			full.Store(lacks)
+			var probes atomic.Int32
+			d.tick = 5 * time.Millisecond
+			d.tight = func(string) bool { return true }
+			d.commit = func(tx *bolt.Tx) error {
+				probes.Add(1)
+				if full.Load() {
+					return errors.Join(tx.Rollback(), writeError(syscall.ENOSPC))
+				}
+				return tx.Commit()
+			}
+			begin(t, d)
+			eventually(t, "it is known", func() bool { return probes.Load() > 0 && errors.Is(d.Ready(), ErrFull) == lacks })
+			full.Store(false)
+			eventually(t, "it is ready", func() bool { return d.Ready() == nil })
+			accepted(t, d, "e")
+			intact(t, d)
+		})
+	}
+}
+
 func TestWhatSettlesIsDoneWhenWhatIsNewFindsNoSpace(t *testing.T) {
 	d := unstarted(t, Options{})
 	at, on := make(chan struct{}), make(chan error)

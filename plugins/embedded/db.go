@@ -63,6 +63,7 @@ type DB struct {
 
 	// Seams for tests.
 	commit      func(*bolt.Tx) error
+	tight       func(path string) bool
 	tick        time.Duration
 	maxLinger   time.Duration
 	freshEnough int
@@ -87,6 +88,7 @@ func New(opts Options) (*DB, error) {
 		desk:     newDesk(),
 		sweeping: make(chan struct{}, 1),
 		commit:   (*bolt.Tx).Commit,
+		tight:    tight,
 		tick:     tickEvery,
 
 		maxLinger:   maxLinger,

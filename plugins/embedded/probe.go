@@ -9,7 +9,7 @@ const bucketProbe = "probe"
 const probeSize = 64 << 10 // bytes, as large as an event commonly may be
 
 // probe writes something and takes it away again, to see whether there is
-// space after a transaction found none.
+// space: after a transaction found none, and at the start where there may be none.
 func (w *writer) probe() {
 	name := []byte(bucketProbe)
 	out, _ := w.update(func(tx *bolt.Tx) (bool, error) {

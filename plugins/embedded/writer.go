@@ -33,6 +33,9 @@ func (d *DB) write() {
 	defer tick.Stop()
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
+	if w.tight(w.path) {
+		w.probe() // so that nobody is told that it is ready before the first event finds out
+	}
 	for running := true; running; {
 		w.set(alarm)
 		select {
