@@ -17,7 +17,8 @@ import (
 
 // setup is what a test says of the program's config.
 type setup struct {
-	redis         string // address. Default: the store is embedded
+	redis         string // addresses, with white space between. Default: the store is embedded
+	redisMode     string // default: single
 	redisPassword string // path of a file
 	fallback      string // DSN. Default: no fallback
 	rabbit        string // address and virtual host
@@ -53,7 +54,9 @@ func (s setup) caddyfile(t *testing.T) string {
 		if s.fallback != "" {
 			fallback = "\n\t\t\tfallback postgres " + s.fallback
 		}
-		store = fmt.Sprintf("redis redis://%s/0 {\n\t\t\tusername %s\n\t\t\tpassword {file.%s}%s\n\t\t}", s.redis, redisUser, s.redisPassword, fallback)
+		urls := "redis://" + strings.Join(strings.Fields(s.redis), "/0 redis://") + "/0"
+		or(&s.redisMode, "single")
+		store = fmt.Sprintf("redis %s {\n\t\t\tmode %s\n\t\t\tusername %s\n\t\t\tpassword {file.%s}%s\n\t\t}", urls, s.redisMode, redisUser, s.redisPassword, fallback)
 	}
 	return fmt.Sprintf(`{
 	admin $ADMIN

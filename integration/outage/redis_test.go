@@ -19,12 +19,18 @@ const (
 // again after a restart.
 func startRedis(t *testing.T) *servers.Redis {
 	t.Helper()
+	return servers.StartRedis(t, "--aclfile", redisUsers(t), "--appendonly", "yes")
+}
+
+// redisUsers returns the path of a file with that user, and one for the test.
+func redisUsers(t *testing.T) string {
+	t.Helper()
 	acl := filepath.Join(t.TempDir(), "users.acl")
 	lines := "user default on nopass ~* &* +@all\nuser " + strings.Join(redisRules(t), " ") + " >" + redisPassword + "\n"
 	if err := os.WriteFile(acl, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return servers.StartRedis(t, "--aclfile", acl, "--appendonly", "yes")
+	return acl
 }
 
 // redisRules returns the words of the user, without a password.

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -150,69 +148,3 @@ func (r *Redis) signal(s syscall.Signal) {
 
 // Kill ends the process as a power cut would.
 func (r *Redis) Kill() { r.proc.kill() }
-
-// StartRedisCluster starts three masters that share all slots.
-func StartRedisCluster(tb testing.TB, args ...string) []*Redis {
-	tb.Helper()
-	var nodes []*Redis
-	create := []string{"--cluster", "create"}
-	for range 3 {
-		n := startRedis(tb, func(port string) []string {
-			// The port between the nodes is 10000 above the other where it is not set.
-			return append(append(
-				common(tb, port),
-				"--cluster-enabled", "yes", "--cluster-port", FreePort(tb), "--cluster-node-timeout", "2000",
-			), args...)
-		})
-		nodes = append(nodes, n)
-		create = append(create, n.Addr)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "redis-cli", append(create, "--cluster-yes")...).CombinedOutput()
-	if err != nil {
-		tb.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
-	}
-	for _, n := range nodes {
-		poll(tb, "the cluster is there", func() bool {
-			answer, err := n.Try("cluster", "info")
-			text, _ := answer.(string)
-			return err == nil && bytes.Contains([]byte(text), []byte("cluster_state:ok"))
-		})
-	}
-	return nodes
-}
-
-// StartReplica starts a server that follows another, and waits until it has
-// its data.
-func StartReplica(tb testing.TB, master *Redis, args ...string) *Redis {
-	tb.Helper()
-	host, port, _ := net.SplitHostPort(master.Addr)
-	r := StartRedis(tb, append([]string{"--replicaof", host + " " + port, "--repl-diskless-sync-delay", "0"}, args...)...)
-	poll(tb, "the replica follows", func() bool {
-		text, _ := r.Do("info", "replication").(string)
-		return bytes.Contains([]byte(text), []byte("master_link_status:up"))
-	})
-	return r
-}
-
-// SentinelMaster is the name under which StartSentinel watches its master.
-const SentinelMaster = "hookgate"
-
-// StartSentinel starts one sentinel that watches a master, and decides alone.
-// Its Addr is that of the sentinel.
-func StartSentinel(tb testing.TB, master *Redis) *Redis {
-	tb.Helper()
-	host, masterPort, _ := net.SplitHostPort(master.Addr)
-	return startRedis(tb, func(port string) []string {
-		conf := filepath.Join(tb.TempDir(), "sentinel.conf")
-		content := "port " + port + "\nbind 127.0.0.1\ndir " + filepath.Dir(conf) + "\n" +
-			"sentinel monitor " + SentinelMaster + " " + host + " " + masterPort + " 1\n" +
-			"sentinel down-after-milliseconds " + SentinelMaster + " 500\n" +
-			"sentinel failover-timeout " + SentinelMaster + " 5000\n"
-		if err := os.WriteFile(conf, []byte(content), 0o600); err != nil { // the sentinel writes to it
-			tb.Fatal(err)
-		}
-		return []string{conf, "--sentinel"}
-	})
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,6 +119,53 @@ func TestACluster(t *testing.T) {
 			return err == nil
 		})
 	})
+}
+
+// A master that is gone answers nobody that its slots are elsewhere now.
+func TestTheReplicaThatTakesThePlaceOfAMasterIsUsed(t *testing.T) {
+	nodes := servers.StartRedisClusterWithReplicas(t)
+	for _, n := range nodes {
+		grant(t, n)
+	}
+	opts := Options{Mode: ModeCluster, Credentials: credentials, PoolSize: patientPool}
+	for _, n := range nodes {
+		opts.Addrs = append(opts.Addrs, n.Addr)
+	}
+	s, err := New(opts) // which asks the nodes about themselves as seldom as it does
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	eventually(t, "the store is ready", func() bool { return s.Ready() == nil })
+	masters := func() (n int) {
+		for _, node := range nodes {
+			if node.Role() == "master" {
+				n++
+			}
+		}
+		return n
+	}
+	lost := nodes[slices.IndexFunc(nodes, func(n *servers.Redis) bool { return n.Role() == "master" })]
+	var keys []string // of the master that will be lost
+	for i := 0; len(keys) < 10; i++ {
+		c := claimOn(fmt.Sprint("k", i), 1, 1)
+		mustClaim(t, s, c, hook.Ours, 1)
+		if found, err := lost.Try("exists", c.Key); err == nil && found == int64(1) {
+			keys = append(keys, fmt.Sprint("k", i))
+		}
+	}
+	lost.Kill()
+	eventually(t, "a replica is the master", func() bool { return masters() == 3 })
+	begin := time.Now()
+	for _, k := range keys {
+		eventually(t, "an event is claimed", func() bool {
+			_, _, err := s.Claim(t.Context(), claimOn(k, 2, 1))
+			return err == nil
+		})
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
 }
 
 // atMost returns a function that is true from the nth call on.

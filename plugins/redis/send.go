@@ -45,7 +45,11 @@ func (a *attempt) once(cmds []goredis.Cmder) {
 	p := a.store.client.Pipeline()
 	_ = p.BatchProcess(a.ctx, cmds...) // only queues them
 	_, err := p.Exec(a.ctx)
-	if err == nil || slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {
+	if err == nil {
+		return
+	}
+	a.store.lookForMasters(cmds, err)
+	if slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return cmd.Err() != nil }) {
 		return // each has its own
 	}
 	// Where a new connection is refused, as for a wrong password, go-redis
@@ -53,5 +57,19 @@ func (a *attempt) once(cmds []goredis.Cmder) {
 	// (v9.23.0, pipelineErrShouldStamp).
 	for _, cmd := range cmds {
 		cmd.SetErr(err)
+	}
+}
+
+// lookForMasters has the client of a cluster ask which nodes are the masters now,
+// where one gave no answer: a replica may have taken its place, and the client
+// itself asks once a minute, and where a node says that a slot is elsewhere. It
+// waits for nothing, and asks five times a second at most.
+func (s *Store) lookForMasters(cmds []goredis.Cmder, err error) {
+	if s.cluster == nil {
+		return
+	}
+	silent := func(err error) bool { k := kindOf(err); return k == kindConnection || k == kindTimeout }
+	if silent(err) || slices.ContainsFunc(cmds, func(cmd goredis.Cmder) bool { return silent(cmd.Err()) }) {
+		s.cluster.ReloadState(context.Background())
 	}
 }
