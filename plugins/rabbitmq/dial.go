@@ -71,6 +71,20 @@ func (q *Queue) dial(ctx context.Context, s Server) (_ *amqp.Connection, _ *conn
 	return c, nc, nil
 }
 
+// dialAny connects to the first server in turn that answers, or returns why the
+// last one does not. One that stands still does not keep it from the next.
+func (q *Queue) dialAny(ctx context.Context) (*amqp.Connection, *conn, error) {
+	for range len(q.opts.Servers) - 1 {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		c, nc, err := q.dial(ctx, q.nextServer())
+		cancel()
+		if err == nil {
+			return c, nc, nil
+		}
+	}
+	return q.dial(ctx, q.nextServer())
+}
+
 // handshakeError says what the server's refusal means.
 func handshakeError(err error) error {
 	e, ok := errors.AsType[*amqp.Error](err)

@@ -17,7 +17,7 @@ var ErrMayNotRead = errors.New("rabbitmq: this user may not read the queue")
 // a connection of their own. The library's calls end with ctx, because the
 // socket does.
 func (q *Queue) inspect(ctx context.Context, fns ...func(*amqp.Channel) error) error {
-	c, nc, err := q.dial(ctx, q.nextServer())
+	c, nc, err := q.dialAny(ctx)
 	if err != nil {
 		return unavailable(err)
 	}

@@ -206,6 +206,25 @@ func TestALookNeedsNoStartAndNoTopology(t *testing.T) {
 	count(t, q, hook.Counts{Ready: 1})
 }
 
+func TestALookGoesPastServersThatAreDownOrStandStill(t *testing.T) {
+	down, still := servers.NewProxy(t, broker(t).Addr), servers.NewProxy(t, broker(t).Addr)
+	down.Refuse()
+	still.StallDown()
+	q := unstarted(t, func(o *Options) {
+		o.Prefix = prefix(t)
+		o.Servers = append(o.Servers, Server{Addr: down.Addr}, Server{Addr: still.Addr})
+	})
+	open(t, broker(t).Addr, func(o *Options) { o.Prefix = q.opts.Prefix })
+	for range len(q.opts.Servers) { // each is the first to be asked once
+		if _, err := q.Counts(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := Verify(t.Context(), TopologyOptions{Options: q.opts}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestALookEndsInTime(t *testing.T) {
 	proxy := servers.NewProxy(t, broker(t).Addr)
 	q := unstarted(t, func(o *Options) { o.Servers[0].Addr = proxy.Addr })

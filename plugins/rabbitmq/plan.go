@@ -110,7 +110,7 @@ func (o TopologyOptions) examine(ctx context.Context, look func(*surveyor, *Enti
 	if err != nil {
 		return nil, err
 	}
-	c, nc, err := q.dial(ctx, q.nextServer())
+	c, nc, err := q.dialAny(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rabbitmq: %w", err)
 	}
