@@ -25,7 +25,7 @@ type ExamineOptions struct {
 // Examine looks at every server, and at the virtual host through the first that
 // answers. It makes nothing, and leaves nothing: what it publishes, to see whether
 // that is allowed, is in a transaction that it rolls back.
-func Examine(ctx context.Context, opts ExamineOptions) (all []doctor.Finding) {
+func Examine(ctx context.Context, opts ExamineOptions) (findings []doctor.Finding) {
 	q, err := opts.queue()
 	if err != nil {
 		n := doctor.Notes{}
@@ -33,12 +33,13 @@ func Examine(ctx context.Context, opts ExamineOptions) (all []doctor.Finding) {
 		return n.List
 	}
 	looked := false
+	var all []*examiner
 	for _, server := range q.opts.Servers {
-		n := &doctor.Notes{About: server.Addr}
-		x := &examiner{opts: opts, queue: q, server: server, notes: n}
+		x := &examiner{opts: opts, queue: q, server: server, notes: &doctor.Notes{About: server.Addr}}
+		all = append(all, x)
 		c, nc, err := q.dial(ctx, server)
 		if err != nil {
-			x.unreachable(err)
+			x.failure = err
 		} else {
 			stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 			x.broker(c)
@@ -52,9 +53,14 @@ func Examine(ctx context.Context, opts ExamineOptions) (all []doctor.Finding) {
 			stop()
 			_ = nc.Close()
 		}
-		all = append(all, n.List...)
 	}
-	return all
+	for _, x := range all {
+		if x.failure != nil {
+			x.unreachable(looked)
+		}
+		findings = append(findings, x.notes.List...)
+	}
+	return findings
 }
 
 // ExamineOffline says what shows without asking the servers.
@@ -85,12 +91,18 @@ type examiner struct {
 	server Server
 	notes  *doctor.Notes
 
-	blocked bool // by an alarm
+	failure error // why there is no connection
+	blocked bool  // by an alarm
 }
 
-// unreachable notes why there is no connection.
-func (x *examiner) unreachable(err error) {
-	advice := "start it, or correct the URL of the queue: hooks answer 503 meanwhile"
+// unreachable notes why there is no connection, and whether there is one to
+// another server.
+func (x *examiner) unreachable(others bool) {
+	err, meanwhile := x.failure, "hooks answer 503 meanwhile"
+	if others {
+		meanwhile = "the others serve meanwhile, as long as they are more than half of the cluster"
+	}
+	advice := "start it, or correct the URL of the queue: " + meanwhile
 	switch {
 	case isCode(err, amqp.AccessRefused):
 		advice = "give the queue the user and the password that the server knows"

@@ -180,3 +180,24 @@ func TestNoTLSIsToldWhereOthersMayListen(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerThatIsDownIsFoundAndWhatThatMeans(t *testing.T) {
+	down := servers.NewProxy(t, broker(t).Addr)
+	down.Refuse()
+	dead := Server{Addr: down.Addr, Host: "localhost"}
+	for name, tc := range map[string]struct {
+		servers []Server
+		advice  string
+	}{
+		"one of two": {[]Server{{Addr: broker(t).Addr, Host: "localhost"}, dead}, "the others serve meanwhile"},
+		"all":        {[]Server{dead}, "hooks answer 503 meanwhile"},
+	} {
+		all := examine(t, func(o *ExamineOptions) { o.Servers = tc.servers })
+		expect(t, all, map[string]doctor.Status{"rabbitmq.reach": doctor.Fail})
+		for _, f := range all {
+			if f.Check == "rabbitmq.reach" && f.Status == doctor.Fail && (f.About != down.Addr || !strings.Contains(f.Advice, tc.advice)) {
+				t.Errorf("%s: %s is to %s", name, f.About, f.Advice)
+			}
+		}
+	}
+}
