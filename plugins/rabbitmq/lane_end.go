@@ -12,8 +12,8 @@ func (ln *lane) stuck(now time.Time) bool {
 }
 
 // forgets reports whether a message has waited for its confirmation for so long
-// that it will have none, though others have got theirs. In each lull its target
-// would count as stalled, and the library keeps what is confirmed behind it.
+// that it will have none, though others have got theirs: the library keeps what
+// is confirmed behind it.
 func (ln *lane) forgets(now time.Time) bool {
 	if ln.link.blocked.Load() != nil {
 		return false

@@ -40,7 +40,7 @@ func (t *target) ready(now time.Time) error {
 	if missing := t.missing.Load(); missing != nil {
 		return *missing
 	}
-	if d := t.tally.stalledFor(stallAfter, now); d > 0 {
+	if d := t.tally.ignoredFor(stallAfter, now); d > 0 {
 		return fmt.Errorf("rabbitmq: nothing to %s was confirmed for %s", t, d.Round(time.Second))
 	}
 	return nil
