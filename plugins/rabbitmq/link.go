@@ -16,6 +16,7 @@ import (
 // link keeps one connection up, for ever, and the lanes on it.
 type link struct {
 	queue *Queue
+	at    int // which server it is connected to, or tries; -1 before. The queue's mutex guards it
 
 	conn    atomic.Pointer[conn]   // the socket of its connection
 	blocked atomic.Pointer[string] // why the server takes nothing at present
@@ -23,7 +24,7 @@ type link struct {
 }
 
 func newLink(q *Queue) *link {
-	l := &link{queue: q}
+	l := &link{queue: q, at: -1}
 	l.reason.Store(&errNotYet)
 	return l
 }
@@ -31,7 +32,7 @@ func newLink(q *Queue) *link {
 // run dials and serves until ctx ends.
 func (l *link) run(ctx context.Context) {
 	for attempt := 0; ; attempt++ {
-		s := l.queue.nextServer()
+		s := l.queue.serverFor(l)
 		served, err := l.session(ctx, s)
 		if ctx.Err() != nil {
 			return

@@ -116,6 +116,28 @@ func (q *Queue) nextServer() Server {
 	return q.opts.Servers[int(q.server.Add(1)-1)%len(q.opts.Servers)]
 }
 
+// serverFor returns the server that a link is to connect to: the next in turn
+// of those with the fewest other links. A node that dies takes not all of them
+// with it, and one that comes back gets one again.
+func (q *Queue) serverFor(l *link) Server {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	others := make([]int, len(q.opts.Servers))
+	for _, o := range q.links {
+		if o != l && o.at >= 0 {
+			others[o.at]++
+		}
+	}
+	first := int(q.server.Add(1)-1) % len(others)
+	l.at = first
+	for i := range others {
+		if n := (first + i) % len(others); others[n] < others[l.at] {
+			l.at = n
+		}
+	}
+	return q.opts.Servers[l.at]
+}
+
 // addresses returns those of all servers.
 func (q *Queue) addresses() []string {
 	all := make([]string, len(q.opts.Servers))
