@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -258,6 +259,46 @@ func TestAChannelWhoseConfirmationsDoNotComeIsOpenedAnew(t *testing.T) {
 	mustPublish(t, q, sample("after"))
 	if f := q.Stats().Failures; f != 0 {
 		t.Errorf("%d connections lost", f)
+	}
+}
+
+// A new channel may stand still from its first message on.
+func TestANewChannelTakesOneMessageUntilThatHasAnOutcome(t *testing.T) {
+	proxy := servers.NewProxy(t, broker(t).Addr)
+	proxy.Refuse()
+	q := begin(t, proxy.Addr, func(o *Options) {
+		o.Servers = append(o.Servers, Server{Addr: broker(t).Addr})
+	})
+	eventually(t, "one connection is up", func() bool { return len(*q.lanes.Load()) == q.opts.Channels })
+	eventually(t, "its channels have proved themselves", func() bool {
+		mustPublish(t, q, sample("evt"))
+		lanes := *q.lanes.Load()
+		return lanes[0].settled.Load() && lanes[1].settled.Load()
+	})
+	proxy.Resume()
+	eventually(t, "so is the other", func() bool { return len(*q.lanes.Load()) == 2*q.opts.Channels })
+	proxy.StallDown()
+	var (
+		doubts  atomic.Int64
+		senders sync.WaitGroup
+	)
+	for sender := range 8 { // who waits for a confirmation does not keep the others from theirs
+		senders.Go(func() {
+			for n := range 25 {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				_, err := q.Publish(ctx, sample(fmt.Sprintf("evt-%d-%d", sender, n)))
+				cancel()
+				if _, doubt := isInDoubt(err); doubt {
+					doubts.Add(1)
+				} else if err != nil {
+					t.Errorf("evt-%d-%d: %v", sender, n, err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if n := int(doubts.Load()); n != q.opts.Channels {
+		t.Errorf("%d messages are in doubt, not one on each of %d new channels", n, q.opts.Channels)
 	}
 }
 

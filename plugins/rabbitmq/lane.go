@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -33,7 +34,9 @@ type lane struct {
 	gone   chan struct{} // closed when its confirmations are not waited for any more
 	closed chan *amqp.Error
 
-	tally tally
+	tally   tally
+	settled atomic.Bool  // a message had an outcome
+	tried   atomic.Int64 // when one was let through before that, Unix nanoseconds
 
 	mu      sync.Mutex
 	pending map[uint64]*outgoing
@@ -277,6 +280,9 @@ func (ln *lane) verdict(o *outgoing, w written) error {
 	// nacked, and marks the channel as closed before.
 	open := !ln.ch.IsClosed() && !ln.isGone()
 	ln.forget(o, w.number, acked || open, time.Now())
+	if (acked || open) && !ln.settled.Load() {
+		ln.settled.Store(true)
+	}
 	switch {
 	case code != 0:
 		stats.returned.Add(1)

@@ -265,17 +265,16 @@ func (q *Queue) send(ctx context.Context, o *outgoing) error {
 	}
 }
 
-// enqueue puts a message into a lane that can be used. One on which nothing is
-// confirmed comes last: the server may hold up all of a channel for one queue.
+// enqueue puts a message into a lane that can be used, and is the best of them.
 func (q *Queue) enqueue(o *outgoing, now time.Time) (*lane, error) {
 	lanes := *q.lanes.Load()
 	// Some messages in a row to the same lane, which writes them at once.
 	first := q.next.Add(1) / laneTurn
 	usable := false
-	for _, stalled := range [...]bool{false, true} {
+	for _, r := range [...]rank{proven, untried, stalled} {
 		for i := range lanes {
 			ln := lanes[(first+uint64(i))%uint64(len(lanes))]
-			if ln.link.ready(now) != nil || (ln.tally.stalledFor(stallAfter, now) > 0) != stalled {
+			if ln.link.ready(now) != nil || ln.rank(now) != r {
 				continue
 			}
 			usable = true
