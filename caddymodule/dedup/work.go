@@ -132,6 +132,15 @@ func (rec *recorder) ReadFrom(src io.Reader) (int64, error) {
 	return rec.ResponseWriterWrapper.ReadFrom(src)
 }
 
+// FlushError is what http.ResponseController looks for. A flush sends the header.
+func (rec *recorder) FlushError() error {
+	err := http.NewResponseController(rec.ResponseWriter).Flush()
+	if err == nil {
+		rec.implicit()
+	}
+	return err
+}
+
 func (rec *recorder) implicit() {
 	if rec.status == 0 {
 		rec.status = http.StatusOK

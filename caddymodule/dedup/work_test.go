@@ -49,6 +49,7 @@ func TestTheAnswerOfTheWorkDecides(t *testing.T) {
 		{"200", answer(200), "commit"},
 		{"204", answer(204), "commit"},
 		{"an implicit 200", func(w http.ResponseWriter, _ *http.Request) error { _, err := io.WriteString(w, "x"); return err }, "commit"},
+		{"a 200 by flushing", func(w http.ResponseWriter, _ *http.Request) error { return http.NewResponseController(w).Flush() }, "commit"},
 		{"302", answer(302), "release"},
 		{"404", answer(404), "release"},
 		{"500", answer(500), "release"},
