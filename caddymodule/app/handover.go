@@ -35,6 +35,7 @@ import (
 // handover is what a config knows of its servers that have hooks. It handles
 // the event that Caddy emits before it stops them.
 type handover struct {
+	ctx     caddy.Context
 	servers []*caddyhttp.Server // while the config is provisioned
 	running []func()            // called when all of the config has started
 
@@ -46,7 +47,7 @@ type handover struct {
 }
 
 func newHandover(ctx caddy.Context) (*handover, error) {
-	ho := &handover{unread: make(map[net.Conn]struct{}), kept: make(map[net.Conn]struct{})}
+	ho := &handover{ctx: ctx, unread: make(map[net.Conn]struct{}), kept: make(map[net.Conn]struct{})}
 	events, err := ctx.App("events")
 	if err != nil {
 		return nil, err
@@ -132,11 +133,23 @@ func (ho *handover) Handle(_ context.Context, e caddy.Event) error {
 			fn()
 		}
 	case eventStopping: // in a reload the new config serves already
-		ho.leaving.Store(true)
-		ho.stop()
-		ho.sayFarewell()
+		now, later := ho.delayed()
+		if len(later) > 0 {
+			go ho.leaveLater(later)
+		}
+		if len(now) > 0 {
+			ho.leave(now)
+		}
 	}
 	return nil
+}
+
+// leave closes the sockets of servers, and has those who send open new
+// connections.
+func (ho *handover) leave(servers []*caddyhttp.Server) {
+	ho.leaving.Store(true)
+	ho.stop(servers)
+	ho.sayFarewell()
 }
 
 // Interface guard

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"runtime"
 	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 const (
@@ -21,10 +23,10 @@ const (
 	patience = 500 * time.Millisecond
 )
 
-// stop is called before the config is stopped; in a reload the new one serves
+// stop is called before servers are stopped; in a reload the new ones serve
 // already.
-func (ho *handover) stop() {
-	for _, s := range ho.servers {
+func (ho *handover) stop(servers []*caddyhttp.Server) {
+	for _, s := range servers {
 		for _, l := range s.Listeners() {
 			if tcp, ok := tcpListener(l); ok {
 				closeInLull(tcp)

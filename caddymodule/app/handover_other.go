@@ -2,4 +2,6 @@
 
 package app
 
-func (*handover) stop() {}
+import "github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+func (*handover) stop([]*caddyhttp.Server) {}
