@@ -132,7 +132,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if a.runtime.ranges, err = a.Genesys.openRanges(ctx, env); err != nil {
 			return err
 		}
-		a.runtime.ranges.started = a.runtime.started
+		a.runtime.ranges.started, a.runtime.ranges.ended = a.runtime.started, a.runtime.idle
 		a.runtime.handles = append(a.runtime.handles, a.runtime.ranges)
 	}
 	if a.Consumer != nil {
@@ -186,8 +186,8 @@ func (a *App) Start() error {
 }
 
 // Stop implements caddy.App. It ends the consumer and what forwards events, and
-// nothing else: requests may still be in flight, and are served. The runtime ends when the last has
-// left, after Cleanup.
+// nothing else: requests may still be in flight, and are served. The runtime ends
+// when the last has left, after Cleanup.
 func (a *App) Stop() error {
 	if a.consumption != nil {
 		a.consumption.end()

@@ -23,6 +23,7 @@ type Ranges struct {
 	user   *live.User
 
 	started <-chan struct{} // closed when the config has started
+	ended   <-chan struct{} // closed when it is over, or has failed to start
 
 	mu    sync.Mutex
 	views []*live.View // those that the config uses
@@ -60,6 +61,7 @@ func (g *Genesys) openRanges(ctx caddy.Context, env Env) (*Ranges, error) {
 func (r *Ranges) Await(ctx context.Context) {
 	select {
 	case <-r.started:
+	case <-r.ended:
 	case <-ctx.Done():
 	}
 }

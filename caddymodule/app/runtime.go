@@ -175,10 +175,12 @@ func (rt *Runtime) stop() {
 
 // Enter keeps the runtime until Leave is called. Every request does so. Caddy
 // starts apps in no order: a request that comes before this one is started
-// waits for it. After an error there is nothing to leave.
+// waits for it, unless the config fails to start. After an error there is nothing
+// to leave.
 func (rt *Runtime) Enter(ctx context.Context) error {
 	select {
 	case <-rt.started:
+	case <-rt.idle: // it never will be, or is over
 	case <-ctx.Done():
 		return &hook.Error{Code: hook.CodeStoreUnavailable, Err: errors.New("not started yet")}
 	}
