@@ -43,11 +43,16 @@ func Discard(ctx context.Context, desk Desk, opts DiscardOptions, progress func(
 	if err := opts.Check(); err != nil {
 		return Report{}, err
 	}
+	warning := ""
 	ids, matched, err := Keep(ctx, desk, ListOptions{Filter: opts.Filter, Limit: opts.Limit}, opts.Archive)
+	if Unreadable(err) {
+		warning, err = err.Error(), nil
+	}
 	if err != nil || len(ids) == 0 {
-		return Report{}, err
+		return Report{Warning: warning}, err
 	}
 	report, err = desk.Remove(ctx, RemoveOptions{IDs: ids}, progress)
+	report.Warning = warning
 	if matched > len(ids) {
 		report.Left += matched - len(ids)
 		report.Limited = true
@@ -57,7 +62,8 @@ func Discard(ctx context.Context, desk Desk, opts DiscardOptions, progress func(
 }
 
 // Keep writes letters to a new file, and returns their IDs when they are on
-// disk. Without letters there is no file. An error leaves what was written.
+// disk. Without letters there is no file. An error leaves what was written; one
+// that is Unreadable comes with the IDs of the letters that can be read.
 func Keep(ctx context.Context, desk Desk, opts ListOptions, path string) (ids []string, matched int, err error) {
 	a, err := CreateArchive(path)
 	if err != nil {
@@ -68,8 +74,8 @@ func Keep(ctx context.Context, desk Desk, opts ListOptions, path string) (ids []
 		ids = append(ids, r.ID)
 		return a.Write(r)
 	})
-	if err = errors.Join(err, a.Close()); err != nil {
+	if err = errors.Join(err, a.Close()); err != nil && !Unreadable(err) {
 		return nil, matched, err
 	}
-	return ids, matched, nil
+	return ids, matched, err
 }

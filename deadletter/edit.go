@@ -78,7 +78,7 @@ func (d *Local) Edit(ctx context.Context, opts EditOptions) (Edited, error) {
 		return false
 	})
 	switch {
-	case err != nil && !unreadable(err):
+	case err != nil && !Unreadable(err):
 		return Edited{}, err
 	case letter == nil:
 		return Edited{}, ErrNoLetter
@@ -107,7 +107,7 @@ func (d *Local) Edit(ctx context.Context, opts EditOptions) (Edited, error) {
 		sent = true // copies of the letter become the same event
 		return hook.Verdict{Do: hook.Send, Event: ev}
 	})
-	if err != nil && !unreadable(err) {
+	if err != nil && !Unreadable(err) {
 		return done, err
 	}
 	if !sent {

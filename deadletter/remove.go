@@ -51,7 +51,7 @@ func (d *Local) Remove(ctx context.Context, opts RemoveOptions, progress func(Pr
 		pending = 1
 		return hook.Verdict{Do: hook.Discard}
 	})
-	if err == nil || unreadable(err) {
+	if err == nil || Unreadable(err) {
 		report.Done += pending
 		err = ctx.Err()
 	}

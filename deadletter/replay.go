@@ -66,7 +66,7 @@ func (d *Local) Replay(ctx context.Context, opts ReplayOptions, progress func(Pr
 		return Report{}, err
 	}
 	p, err := survey(ctx, d.Letters, opts.Filter.matcher())
-	if err != nil && !unreadable(err) {
+	if err != nil && !Unreadable(err) {
 		return Report{}, err
 	}
 	r := &replay{
@@ -137,7 +137,7 @@ func (r *replay) run(ctx context.Context, letters hook.DeadLetters) error {
 				r.settled()
 			}
 			return ctx.Err()
-		case err != nil && !unreadable(err):
+		case err != nil && !Unreadable(err):
 			if !r.unsent(err) {
 				return err
 			}

@@ -309,7 +309,7 @@ func TestALetterThatCannotBeReadDoesNotHoldUpTheOthers(t *testing.T) {
 	if report.Done != 3 || !strings.Contains(report.Warning, "entry 7") {
 		t.Errorf("%+v", report)
 	}
-	if unreadable(errors.Join(f.damaged, errCrash)) || unreadable(errCrash) || !unreadable(fmt.Errorf("x: %w", f.damaged)) {
+	if Unreadable(errors.Join(f.damaged, errCrash)) || Unreadable(errCrash) || !Unreadable(fmt.Errorf("x: %w", f.damaged)) {
 		t.Error("errors are not told apart")
 	}
 }

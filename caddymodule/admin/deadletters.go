@@ -65,6 +65,10 @@ type ListEnd struct {
 	End     bool   `json:"end"`
 	Matched int    `json:"matched"` // beyond the limit too
 	Error   string `json:"error,omitempty"`
+
+	// Unreadable says that the error is about nothing but letters that cannot be
+	// read: all others were seen.
+	Unreadable bool `json:"unreadable,omitempty"`
 }
 
 // Step is a line of the answer to replay and discard.
@@ -146,10 +150,10 @@ func answerList(w http.ResponseWriter, r *http.Request, desk *deadletter.Local, 
 	n, err := desk.List(r.Context(), opts, func(rec *deadletter.Record) error { return s.write(rec) })
 	end := ListEnd{End: true, Matched: n}
 	if err != nil {
-		if !s.begun {
+		if !s.begun && !deadletter.Unreadable(err) {
 			return unavailable(err)
 		}
-		end.Error = err.Error()
+		end.Error, end.Unreadable = err.Error(), deadletter.Unreadable(err)
 	}
 	_ = s.write(end) // who is gone is not told
 	return nil

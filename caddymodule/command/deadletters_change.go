@@ -55,7 +55,7 @@ func (f *changeFlags) consent(ctx context.Context, cmd *cobra.Command, desk dead
 		return true, nil
 	}
 	n, err := desk.List(ctx, deadletter.ListOptions{Filter: filter, Limit: 1}, func(*deadletter.Record) error { return nil })
-	if err != nil {
+	if err != nil && !deadletter.Unreadable(err) {
 		return false, err
 	}
 	if f.limit > 0 {
@@ -202,6 +202,9 @@ file, or where it was, or both. The file holds personal data.`,
 func (c *lettersConn) dryDiscard(ctx context.Context, cmd *cobra.Command, desk deadletter.Desk, filter deadletter.Filter, limit int) error {
 	n, err := desk.List(ctx, deadletter.ListOptions{Filter: filter, Limit: 1}, func(*deadletter.Record) error { return nil })
 	report := deadletter.Report{Matched: n, Done: n}
+	if deadletter.Unreadable(err) {
+		report.Warning, err = err.Error(), nil
+	}
 	if limit > 0 && n > limit {
 		report.Done, report.Left, report.Limited = limit, n-limit, true
 	}
@@ -373,7 +376,7 @@ func (c *lettersConn) edit(ctx context.Context, cmd *cobra.Command, desk deadlet
 		if ok, err := f.consent(ctx, cmd, desk, filter, "Edit"); err != nil || !ok {
 			return err
 		}
-		if _, _, err := deadletter.Keep(ctx, desk, deadletter.ListOptions{Filter: filter}, archive); err != nil {
+		if _, _, err := deadletter.Keep(ctx, desk, deadletter.ListOptions{Filter: filter}, archive); err != nil && !deadletter.Unreadable(err) {
 			return err
 		}
 		cmd.PrintErrf("the letter as it was is in %s\n", archive)

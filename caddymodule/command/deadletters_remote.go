@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/hookgate/hookgate/caddymodule/admin"
 	"github.com/hookgate/hookgate/deadletter"
+	"github.com/hookgate/hookgate/hook"
 )
 
 // remoteDesk is the desk of a running process. What changes many letters is
@@ -45,15 +47,19 @@ func (d *remoteDesk) List(ctx context.Context, opts deadletter.ListOptions, fn f
 	err = d.ask(ctx, admin.SearchPath, opts, func(line []byte) error {
 		var l struct {
 			deadletter.Record
-			End     bool   `json:"end"`
-			Matched int    `json:"matched"`
-			Failure string `json:"error"`
+			End        bool   `json:"end"`
+			Matched    int    `json:"matched"`
+			Failure    string `json:"error"`
+			Unreadable bool   `json:"unreadable"`
 		}
 		if err := json.Unmarshal(line, &l); err != nil {
 			return fmt.Errorf("the admin API at %s answers something else: %w", d.address, err)
 		}
 		if l.End {
 			ended, matched = true, l.Matched
+			if l.Unreadable {
+				return unreadableThere(l.Failure)
+			}
 			if l.Failure != "" {
 				return errors.New(l.Failure)
 			}
@@ -67,12 +73,24 @@ func (d *remoteDesk) List(ctx context.Context, opts deadletter.ListOptions, fn f
 	return matched, err
 }
 
+// unreadableThere is an error of the process about letters that it cannot read.
+type unreadableThere string
+
+func (e unreadableThere) Error() string { return string(e) }
+
+// Unwrap makes it one here too.
+func (e unreadableThere) Unwrap() error { return &hook.Unreadable{Err: errors.New(string(e))} }
+
 // Replay implements deadletter.Desk.
 func (d *remoteDesk) Replay(ctx context.Context, opts deadletter.ReplayOptions, progress func(deadletter.Progress)) (deadletter.Report, error) {
 	if err := opts.Check(); err != nil {
 		return deadletter.Report{}, err
 	}
+	warning := ""
 	ids, err := d.ids(ctx, opts.Filter)
+	if deadletter.Unreadable(err) {
+		warning, err = err.Error(), nil
+	}
 	if err != nil {
 		return deadletter.Report{}, err
 	}
@@ -82,10 +100,12 @@ func (d *remoteDesk) Replay(ctx context.Context, opts deadletter.ReplayOptions, 
 	}
 	limit := opts.Limit
 	opts.All = false
-	return d.steps(ctx, admin.ReplayPath, ids, size, limit, progress, func(step []string, left int) any {
+	report, err := d.steps(ctx, admin.ReplayPath, ids, size, limit, progress, func(step []string, left int) any {
 		opts.Filter, opts.Limit = deadletter.Filter{IDs: step}, left
 		return opts
 	})
+	report.Warning = cmp.Or(report.Warning, warning)
+	return report, err
 }
 
 // Remove implements deadletter.Desk.

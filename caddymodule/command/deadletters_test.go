@@ -28,12 +28,14 @@ type memoryLetters struct {
 	letters []*hook.DeadLetter
 	sent    []*hook.Event
 	before  func(*memoryLetters) // called for each letter
+	damaged error                // of a sweep that goes to the end
 }
 
 func (m *memoryLetters) Sweep(_ context.Context, fn func(*hook.DeadLetter) hook.Verdict) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var kept []*hook.DeadLetter
+	err := m.damaged
 	for i, l := range m.letters {
 		if m.before != nil {
 			m.before(m)
@@ -41,6 +43,7 @@ func (m *memoryLetters) Sweep(_ context.Context, fn func(*hook.DeadLetter) hook.
 		v := fn(l)
 		if v.Do == hook.Stop {
 			kept = append(kept, m.letters[i:]...)
+			err = nil
 			break
 		}
 		switch v.Do {
@@ -51,7 +54,7 @@ func (m *memoryLetters) Sweep(_ context.Context, fn func(*hook.DeadLetter) hook.
 		}
 	}
 	m.letters = kept
-	return nil
+	return err
 }
 
 func (m *memoryLetters) Count(context.Context) (int, error) { return len(m.letters), nil }
@@ -345,5 +348,39 @@ func TestProgressIsTold(t *testing.T) {
 	p.end()
 	if buf.String() != "\r\x1b[K1 of 9 sent, 0 kept\r\x1b[K" {
 		t.Errorf("got %q", buf.String())
+	}
+}
+
+func TestALetterThatCannotBeReadHoldsUpNoCommand(t *testing.T) {
+	for name, c := range map[string]struct {
+		args       []string
+		out        string
+		code       int
+		sent, left int
+	}{
+		"replay":               {[]string{"replay", "--all", "--yes"}, "3 of 3 dead letters sent", exitPartial, 3, 0},
+		"replay of none":       {[]string{"replay", "--hook", "other", "--yes"}, "no dead letters match", exitPartial, 0, 3},
+		"discard":              {[]string{"discard", "--all", "--yes"}, "3 of 3 dead letters discarded", exitPartial, 0, 0},
+		"a dry run of discard": {[]string{"discard", "--all", "--dry-run"}, "3 of 3 dead letters would be discarded", exitPartial, 0, 3},
+		"edit":                 {[]string{"edit", "FIRST", "--merge-patch", `{"callOutcome":"busy"}`, "--yes"}, "was sent", 0, 1, 2},
+		"list":                 {[]string{"list"}, "pe-action-map", exitPartial, 0, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir()) // for the archive
+			m := filledLetters(3)
+			m.damaged = errors.Join(nil, errors.Join(&hook.Unreadable{Err: errors.New("entry 7")}))
+			args := append(c.args, "--address", serveLetters(t, m))
+			if args[1] == "FIRST" {
+				args[1] = m.letters[0].ID
+			}
+			r := runLetters(t.Context(), args...)
+			r.check(t, c.code, c.out)
+			if c.code != 0 && !strings.Contains(r.err.Error(), "entry 7") {
+				t.Errorf("the error does not name the letter: %v", r.err)
+			}
+			if len(m.sent) != c.sent || len(m.letters) != c.left {
+				t.Errorf("%d sent, %d left", len(m.sent), len(m.letters))
+			}
+		})
 	}
 }
