@@ -192,8 +192,8 @@ func (r *replay) tell() {
 // sweep.
 func (r *replay) judge(ctx context.Context, l *hook.DeadLetter, end time.Time) (v hook.Verdict, another bool) {
 	stop := hook.Verdict{Do: hook.Stop}
-	if ctx.Err() != nil {
-		return stop, false
+	if ctx.Err() != nil || r.report.Done+r.report.Kept >= r.matched {
+		return stop, false // nothing that is meant comes behind the last one
 	}
 	ev := again(l)
 	e := r.of(l, ev)

@@ -346,3 +346,25 @@ func TestAReportPutsReasonsTogether(t *testing.T) {
 		t.Errorf("got %+v", report)
 	}
 }
+
+// looks counts the letters that a sweep looks at.
+type looks struct {
+	*fake
+	n int
+}
+
+func (l *looks) Sweep(ctx context.Context, fn func(*hook.DeadLetter) hook.Verdict) error {
+	return l.fake.Sweep(ctx, func(d *hook.DeadLetter) hook.Verdict { l.n++; return fn(d) })
+}
+
+func TestARunEndsBehindTheLastLetterThatIsMeant(t *testing.T) {
+	for name, dry := range map[string]bool{"sent": false, "looked at": true} {
+		t.Run(name, func(t *testing.T) {
+			l := &looks{fake: newFake(letters(100)...)}
+			report := mustReplay(t, &Local{Letters: l}, ReplayOptions{Filter: Filter{IDs: []string{l.letters[0].ID, l.letters[1].ID}}, DryRun: dry})
+			if report.Done != 2 || l.n > 103 {
+				t.Errorf("%d of 100 letters were looked at, %+v", l.n, report)
+			}
+		})
+	}
+}

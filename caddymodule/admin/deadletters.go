@@ -47,7 +47,7 @@ var (
 //	GET  /hookgate/dead-letters          a list, the oldest first
 //	     ?hook=&kind=&error=&status=&since=&until=&id=&limit=<n>&values=true
 //	POST /hookgate/dead-letters/search   the same, for all filters: deadletter.ListOptions
-//	POST /hookgate/dead-letters/replay   deadletter.ReplayOptions, with 1 to 1000 IDs
+//	POST /hookgate/dead-letters/replay   deadletter.ReplayOptions, with 1 to 1000 IDs, in a dry run with any number
 //	POST /hookgate/dead-letters/discard  deadletter.RemoveOptions, with 1 to 1000 IDs; whoever asks has kept them
 //	POST /hookgate/dead-letters/edit     deadletter.EditOptions
 //
@@ -164,7 +164,7 @@ func (a *DeadLetters) replay(w http.ResponseWriter, r *http.Request, desk *deadl
 	if err := decode(w, r, &opts); err != nil {
 		return err
 	}
-	if err := checkStep(opts.Filter.IDs, opts.Check()); err != nil {
+	if err := checkStep(opts.Filter.IDs, opts.DryRun, opts.Check()); err != nil {
 		return err
 	}
 	return steps(w, func(progress func(deadletter.Progress)) (deadletter.Report, error) {
@@ -177,7 +177,7 @@ func (a *DeadLetters) discard(w http.ResponseWriter, r *http.Request, desk *dead
 	if err := decode(w, r, &opts); err != nil {
 		return err
 	}
-	if err := checkStep(opts.IDs, opts.Check()); err != nil {
+	if err := checkStep(opts.IDs, false, opts.Check()); err != nil {
 		return err
 	}
 	return steps(w, func(progress func(deadletter.Progress)) (deadletter.Report, error) {
@@ -207,12 +207,13 @@ func (a *DeadLetters) edit(w http.ResponseWriter, r *http.Request, desk *deadlet
 }
 
 // checkStep keeps a request small: which letters are meant is said by their
-// IDs, so that a step does what was shown before, and no more.
-func checkStep(ids []string, err error) error {
+// IDs, so that a step does what was shown before, and no more. A dry run changes
+// nothing, and looks through all letters once, however many are meant.
+func checkStep(ids []string, dryRun bool, err error) error {
 	switch {
 	case err != nil:
 		return status(http.StatusBadRequest, err)
-	case len(ids) == 0 || len(ids) > MaxStep:
+	case len(ids) == 0 || len(ids) > MaxStep && !dryRun:
 		return status(http.StatusBadRequest, fmt.Errorf("a request names 1 to %d letters by their IDs, not %d", MaxStep, len(ids)))
 	}
 	return nil

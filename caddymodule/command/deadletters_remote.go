@@ -28,10 +28,13 @@ type remoteDesk struct {
 }
 
 // stepSize is how many letters a step has, and stepFor how long it is to take
-// at most where there is a rate.
+// at most where there is a rate. That of a dry run is as large as a request may
+// be.
 const (
-	stepSize = admin.MaxStep
-	stepFor  = 3 * time.Second
+	stepSize    = admin.MaxStep
+	dryStepSize = 500_000
+
+	stepFor = 3 * time.Second
 )
 
 var (
@@ -95,7 +98,10 @@ func (d *remoteDesk) Replay(ctx context.Context, opts deadletter.ReplayOptions, 
 		return deadletter.Report{}, err
 	}
 	size := stepSize
-	if opts.Rate > 0 {
+	switch {
+	case opts.DryRun: // each step looks through all letters, and this one changes nothing
+		size = dryStepSize
+	case opts.Rate > 0:
 		size = max(1, min(size, int(opts.Rate*stepFor.Seconds())))
 	}
 	limit := opts.Limit
