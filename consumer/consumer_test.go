@@ -192,6 +192,20 @@ func TestAHandlerThatHangsEndsAtTheWorkLimit(t *testing.T) {
 	})
 }
 
+func TestTheFaultOfAHandlerStaysItsOwn(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		late := &hook.Fault{Kind: hook.KindTransient, Message: "it hangs", Err: context.DeadlineExceeded}
+		r.on(func(ctx context.Context, _ *hook.Event) error { <-ctx.Done(); return late })
+		r.queue.put(event("a"))
+		r.start(0)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		r.want("after", r.queue.history(), []string{"later 5s"})
+		r.want("the handler's fault", late.Message, "it hangs")
+		r.on(nil)
+	})
+}
+
 func TestAClaimIsRenewedWhileTheHandlerWorks(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.on(func(context.Context, *hook.Event) error {

@@ -18,7 +18,11 @@ func faultIn(err error) *hook.Fault {
 		return nil
 	}
 	if own, ok := errors.AsType[*hook.Fault](err); ok {
-		return own // also the nil of a handler that returns its *hook.Fault without a look
+		if own == nil {
+			return nil // of a handler that returns its *hook.Fault without a look
+		}
+		f := *own // it may be the handler's for all events
+		return &f
 	}
 	return &hook.Fault{Kind: hook.KindTransient, Message: err.Error(), Err: err}
 }
@@ -29,6 +33,9 @@ func completeFault(f hook.Fault, ev *hook.Event, first, now time.Time) hook.Faul
 		f.Kind = hook.KindTransient
 	}
 	f.Message = tidy(f.Message)
+	if f.Status < 0 || f.Status > maxStatus {
+		f.Status = 0 // a queue that could not keep it would hand the event out for ever
+	}
 	f.Attempt = ev.Attempt + 1
 	f.Time, f.First = now, first
 	if f.First.IsZero() || f.First.After(now) {

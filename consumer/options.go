@@ -95,6 +95,7 @@ const (
 	settleTimeout = 10 * time.Second // to tell the queue what became of an event, while it runs
 	claimTimeout  = 5 * time.Second  // to ask the inbox
 	maxMessage    = 500              // bytes of a fault's message
+	maxStatus     = 999              // of HTTP
 )
 
 // What Run may take after its grace. Both are longer than the second that one

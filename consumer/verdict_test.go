@@ -56,6 +56,7 @@ func TestWhatBecomesOfAnEvent(t *testing.T) {
 		"the time of the first failure is kept":               {o: outcome{what: failed, fault: transient(0)}, attempt: 3, first: hourAgo, want: verdict{do: dead, fault: &hook.Fault{Kind: hook.KindExhausted, Message: "503", Status: 503, Attempt: 4, Time: now, First: hourAgo}, result: Exhausted}},
 		"an attempt below zero is taken for none":             {o: outcome{what: failed, fault: transient(0)}, attempt: -1, want: verdict{do: later, after: retry[0], fault: fault(hook.KindTransient, "503", 503, 0, 0), result: Retry}},
 		"a message is one line that fits into a header":       {o: outcome{what: failed, fault: faultIn(errors.New("a\nb\xff" + strings.Repeat("c", 1000)))}, want: verdict{do: later, after: retry[0], fault: fault(hook.KindTransient, "a b\uFFFD"+strings.Repeat("c", 494)+"...", 0, 1, 0), result: Retry}},
+		"a status that is none is left out":                   {o: outcome{what: failed, fault: &hook.Fault{Kind: hook.KindPermanent, Message: "?", Status: -1}}, want: verdict{do: dead, fault: fault(hook.KindPermanent, "?", 0, 1, 0), result: Permanent}},
 		"a fault inside another error is the one that counts": {o: outcome{what: failed, fault: faultIn(errors.Join(errors.New("x"), &hook.Fault{Kind: hook.KindPermanent, Message: "400", Status: 400}))}, want: verdict{do: dead, fault: fault(hook.KindPermanent, "400", 400, 1, 0), result: Permanent}},
 	} {
 		t.Run(name, func(t *testing.T) {
