@@ -63,7 +63,7 @@ func reason(ctx context.Context, err error, timeout time.Duration) string {
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return "the attempt was interrupted"
 	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("the downstream did not answer within %s", timeout)
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {

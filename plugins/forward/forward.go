@@ -75,7 +75,7 @@ func (h *Handler) Handle(ctx context.Context, ev *hook.Event) error {
 	res, err := h.client.Do(req)
 	if err != nil {
 		// The library's error quotes the URL, and is not kept.
-		return &hook.Fault{Kind: hook.KindTransient, Message: reason(ctx, err, h.opts.Timeout)}
+		return &hook.Fault{Kind: hook.KindTransient, Message: reason(ctx, err, h.opts.Timeout), Err: ctx.Err()}
 	}
 	drop(res.Body, cancel)
 	return judge(res.StatusCode, res.Header, time.Now())

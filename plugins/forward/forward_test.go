@@ -241,6 +241,22 @@ func TestTheEndOfTheContextIsTheEndOfTheAttempt(t *testing.T) {
 	}
 }
 
+func TestALimitOfTheCallerIsToldFromAnAnswerThatCannotBeRead(t *testing.T) {
+	release := make(chan struct{})
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-release
+	})
+	defer close(release)
+	h := open(t, Options{URL: s.URL})
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, errors.New("the work limit was reached"))
+	defer cancel()
+	f, ok := errors.AsType[*hook.Fault](h.Handle(ctx, sample()))
+	if !ok || f.Kind != hook.KindTransient || !strings.Contains(f.Message, "did not answer") || !errors.Is(f.Err, context.DeadlineExceeded) {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestAnEndlessAnswerIsCut(t *testing.T) {
 	for name, status := range map[string]int{"processed": 200, "failed": 503} {
 		t.Run(name, func(t *testing.T) {
