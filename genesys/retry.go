@@ -52,13 +52,16 @@ func (r retries) jitter(failed int) time.Duration {
 	return rand.N(min(limit, maxBackoff)) + 1
 }
 
+// maxRetryAfter is the longest pause that is understood: a week.
+const maxRetryAfter = 7 * 24 * time.Hour
+
 // retryAfter reads the seconds that Genesys asks to wait.
 func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(strings.TrimSpace(h.Get("Retry-After")))
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(strings.TrimSpace(h.Get("Retry-After")), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
 }
 
 // exhausted returns how long the rate limit of the token is used up, which an

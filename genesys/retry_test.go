@@ -3,6 +3,7 @@ package genesys_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -101,6 +102,21 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 	}
 	if n := len(s.Calls(http.MethodGet, rangesPath)); n != 3 {
 		t.Errorf("%d calls were made", n)
+	}
+}
+
+func TestARetryAfterThatIsOverlongIsNotTakenForNone(t *testing.T) {
+	// In nanoseconds, 9223372037 s are more than a time.Duration has.
+	for _, seconds := range []int{9223372037, math.MaxInt} {
+		s := genesystest.Start(t, genesystest.Options{})
+		s.Misbehave(http.MethodGet, rangesPath, -1, genesystest.TooManyRequests(seconds))
+		_, err := api(t, s, genesystest.Roleless).IPRanges(t.Context())
+		if e, ok := errors.AsType[*genesys.Error](err); !ok || e.RetryAfter != 7*24*time.Hour {
+			t.Errorf("%d: got %v", seconds, err)
+		}
+		if n := len(s.Calls(http.MethodGet, rangesPath)); n != 1 {
+			t.Errorf("%d: %d calls were made", seconds, n)
+		}
 	}
 }
 

@@ -172,6 +172,21 @@ func TestAServiceThatGenesysDoesNotHaveIsNamed(t *testing.T) {
 	})
 }
 
+func TestARetryAfterOfAWeekDoesNotEndTheKeeping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := new(source)
+		src.say("", &genesys.Error{Status: 503, RetryAfter: 7 * 24 * time.Hour})
+		k, _ := keeper(t, src, nil)
+		synctest.Wait()
+		src.set("data-actions 192.0.2.0/24")
+		time.Sleep(maxAsked + time.Minute)
+		synctest.Wait()
+		if err := k.View().Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRetryAfterIsHeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := new(source)

@@ -18,6 +18,7 @@ const (
 	minBackoff = time.Second     // bounds the first pause after a failure
 	maxBackoff = 5 * time.Minute // and the last
 	leastPause = 200 * time.Millisecond
+	maxAsked   = time.Hour // that Genesys may ask to wait: a proxy in between may say a year
 )
 
 // run keeps the list until the context ends. What was known before a restart is
@@ -46,7 +47,8 @@ func (k *Keeper) run(ctx context.Context) {
 
 // pause says how long to wait: until the list is to be fetched anew, give or
 // take a tenth so that nodes do not ask all at once; after a failure shorter at
-// first, and as long as Genesys asks.
+// first, and as long as Genesys asks,
+// up to an hour.
 func (k *Keeper) pause(err error, failed int) time.Duration {
 	k.mu.Lock()
 	asked := k.record.asked
@@ -59,7 +61,7 @@ func (k *Keeper) pause(err error, failed int) time.Duration {
 	limit := min(minBackoff<<min(failed-1, 20), maxBackoff, max(refresh, minBackoff))
 	wait := leastPause + rand.N(limit)
 	if e, ok := errors.AsType[*genesys.Error](err); ok {
-		wait += e.RetryAfter
+		wait += min(e.RetryAfter, maxAsked)
 	}
 	return wait
 }
