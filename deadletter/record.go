@@ -79,12 +79,12 @@ func (r *Record) addValues(ev *hook.Event) {
 	if ev.ClientIP.IsValid() {
 		r.ClientIP = ev.ClientIP.String()
 	}
-	if utf8.Valid(ev.Body) {
-		body := string(ev.Body)
-		r.Body = &body
-	} else {
+	if !utf8.Valid(ev.Body) { // the library takes it for JSON all the same, and writes it as it is
 		r.BodyBase64 = ev.Body
+		return
 	}
+	body := string(ev.Body)
+	r.Body = &body
 	if json.Valid(ev.Body) {
 		r.OriginalPayload = ev.Body
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,6 +87,16 @@ func TestARecordKeepsABodyByteForByte(t *testing.T) {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestABodyThatIsNotUTF8MakesNoLineThatIsNotJSON(t *testing.T) {
+	var buf bytes.Buffer
+	if err := NewLines(&buf).Write(NewRecord(letter("evt", hook.KindInvalid, body("{\"a\":\"\xff\"}")), true)); err != nil {
+		t.Fatal(err)
+	}
+	if line := buf.String(); !utf8.ValidString(line) || !strings.Contains(line, `"body_base64":`) || !strings.Contains(line, `"original_payload":null`) {
+		t.Errorf("%q", line)
 	}
 }
 

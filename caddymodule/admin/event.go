@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/hook"
@@ -127,7 +128,7 @@ func newEvent(e *hook.Entry, values bool) Event {
 	}
 	if values {
 		out.Body = ev.Body
-		if !json.Valid(ev.Body) {
+		if !json.Valid(ev.Body) || !utf8.Valid(ev.Body) { // the library would write the bytes as they are
 			out.Body, _ = json.Marshal(string(ev.Body)) // a string always marshals
 		}
 	}

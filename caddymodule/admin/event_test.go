@@ -2,7 +2,9 @@ package admin
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/hookgate/hookgate/hook"
 )
@@ -20,5 +22,13 @@ func TestAQueueSaysNoneAndLeavesOutWhatItCannotTell(t *testing.T) {
 		if got, err := json.Marshal(NewQueue(tc.counts)); err != nil || string(got) != tc.want {
 			t.Errorf("%s: %s, want %s (%v)", name, got, tc.want, err)
 		}
+	}
+}
+
+func TestABodyThatIsNotUTF8MakesNoAnswerThatIsNotJSON(t *testing.T) {
+	entries := []hook.Entry{{Event: &hook.Event{Body: []byte("{\"a\":\"\xff\"}")}}}
+	raw, err := json.Marshal(NewEvents(entries, true))
+	if err != nil || !utf8.Valid(raw) || !strings.Contains(string(raw), `"body":"{\"a\":`) {
+		t.Errorf("%q, %v", raw, err)
 	}
 }
