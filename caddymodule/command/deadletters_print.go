@@ -92,7 +92,7 @@ func printLetter(w io.Writer, r *deadletter.Record, values bool) error {
 	row("failed", moment(r.FailedAt))
 	row("event digest", r.EventDigest)
 	row("event ID", printable(r.EventID))
-	row("client", r.ClientIP)
+	row("client", printable(r.ClientIP)) // a zone may hold anything
 	row("contract", printable(r.Contract))
 	row("exchange", printable(r.Exchange))
 	row("routing key", printable(r.RoutingKey))

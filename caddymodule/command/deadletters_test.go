@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -395,5 +396,25 @@ func TestADryRunLooksAtManyLettersAFewTimes(t *testing.T) {
 	runLetters(t.Context(), "replay", "--all", "--dry-run", "--address", serveLetters(t, m)).check(t, 0, "3000 of 3000 dead letters would be sent")
 	if looked > 3*n {
 		t.Errorf("%d looks at %d letters", looked, n)
+	}
+}
+
+func TestALetterDoesNotSteerTheTerminal(t *testing.T) {
+	const csi = "\u009b"
+	l := &hook.DeadLetter{
+		Event: &hook.Event{
+			ID: csi, Hook: csi, Contract: csi, ContentType: csi, Queue: csi, Task: csi, Body: []byte(csi),
+			ClientIP: netip.MustParseAddr("fe80::1%" + csi), Header: map[string]string{hook.HeaderReplaces: csi, hook.HeaderTraceparent: csi},
+		},
+		Fault:          hook.Fault{Kind: csi, Message: csi, Violations: []hook.Violation{{Pointer: csi, Code: csi}}},
+		OriginExchange: csi, OriginKey: csi,
+	}
+	for _, args := range [][]string{{"list"}, {"show", "0123456789abcdef"}, {"groups"}, {"export"}} {
+		l.ID = "0123456789abcdef"
+		r := runLetters(t.Context(), append(args, "--show-values", "--address", serveLetters(t, &memoryLetters{letters: []*hook.DeadLetter{l}}))...)
+		r.check(t, 0, `\u009b`)
+		if strings.Contains(r.out, csi) {
+			t.Errorf("%q: raw control characters in %q", args, r.out)
+		}
 	}
 }

@@ -190,10 +190,10 @@ func printEvents(w io.Writer, state string, events []admin.Event) error {
 		ev := &events[i]
 		fault := "-"
 		if ev.Fault != nil {
-			fault = string(ev.Fault.Kind) + ": " + printable(ev.Fault.Message)
+			fault = printable(string(ev.Fault.Kind)) + ": " + printable(ev.Fault.Message)
 		}
 		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%d\t%s\n", ev.Seq,
-			ev.ReceivedAt.Local().Format(time.DateTime), ev.Hook, printable(ev.EventID), ev.Size, fault)
+			ev.ReceivedAt.Local().Format(time.DateTime), printable(ev.Hook), printable(ev.EventID), ev.Size, fault)
 		if len(ev.Body) > 0 {
 			fmt.Fprintf(tw, "\t%s\n", visible(ev.Body))
 		}

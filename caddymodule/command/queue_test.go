@@ -86,7 +86,7 @@ func TestABodyDoesNotSteerTheTerminal(t *testing.T) {
 	// A CSI of the C1 set, DEL, an override of the direction, and a letter
 	// beyond the first plane that has no glyph.
 	const body = `{"a":"\u001b[2J` + "\u009b2J\u007f\u202e\U000e0001 ü" + `"}`
-	answer := `{"events":[{"seq":1,"event_id":"x","fault":{"kind":"invalid","message":"` + "\u009b" + `"},"body":` + body + `}]}` + "\n"
+	answer := `{"events":[{"seq":1,"hook":"` + "\u009b" + `","event_id":"x","fault":{"kind":"` + "\u009b" + `","message":"` + "\u009b" + `"},"body":` + body + `}]}` + "\n"
 	for _, args := range [][]string{{"peek", "--show-values"}, {"peek", "--show-values", "--json"}} {
 		out, _, err := runQueue(t, 200, answer, args...)
 		if err != nil {
