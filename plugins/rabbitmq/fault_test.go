@@ -263,7 +263,7 @@ func TestAChannelWhoseConfirmationsDoNotComeIsOpenedAnew(t *testing.T) {
 }
 
 // A new channel may stand still from its first message on.
-func TestANewChannelTakesOneMessageUntilThatHasAnOutcome(t *testing.T) {
+func TestANewChannelGetsOneMessageUntilItTakesOne(t *testing.T) {
 	proxy := servers.NewProxy(t, broker(t).Addr)
 	proxy.Refuse()
 	q := begin(t, proxy.Addr, func(o *Options) {
@@ -273,7 +273,7 @@ func TestANewChannelTakesOneMessageUntilThatHasAnOutcome(t *testing.T) {
 	eventually(t, "its channels have proved themselves", func() bool {
 		mustPublish(t, q, sample("evt"))
 		lanes := *q.lanes.Load()
-		return lanes[0].settled.Load() && lanes[1].settled.Load()
+		return lanes[0].took.Load() && lanes[1].took.Load()
 	})
 	proxy.Resume()
 	eventually(t, "so is the other", func() bool { return len(*q.lanes.Load()) == 2*q.opts.Channels })

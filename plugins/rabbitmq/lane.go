@@ -34,9 +34,9 @@ type lane struct {
 	gone   chan struct{} // closed when its confirmations are not waited for any more
 	closed chan *amqp.Error
 
-	tally   tally
-	settled atomic.Bool  // a message had an outcome
-	tried   atomic.Int64 // when one was let through before that, Unix nanoseconds
+	tally tally
+	took  atomic.Bool  // a message was confirmed
+	tried atomic.Int64 // when one was let through before that, Unix nanoseconds
 
 	mu      sync.Mutex
 	pending map[uint64]*outgoing
@@ -280,15 +280,13 @@ func (ln *lane) verdict(o *outgoing, w written) error {
 	// nacked, and marks the channel as closed before.
 	open := !ln.ch.IsClosed() && !ln.isGone()
 	ln.forget(o, w.number, acked || open, time.Now())
-	if (acked || open) && !ln.settled.Load() {
-		ln.settled.Store(true)
-	}
 	switch {
 	case code != 0:
 		stats.returned.Add(1)
 		return refused(returnError(code, o.target))
 	case acked:
 		stats.confirmed.Add(1)
+		ln.took.Store(true)
 		ln.tell(o.target, true)
 		return nil
 	case open:

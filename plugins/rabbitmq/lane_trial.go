@@ -6,20 +6,21 @@ import "time"
 type rank int
 
 const (
-	proven  rank = iota // it has had an outcome, or takes its first message now
-	untried             // its first message has had none yet
+	proven  rank = iota // it took a message, or is to show now whether it does
+	untried             // it has taken none yet
 	stalled             // nothing is confirmed on it: the server may hold up all of a channel for one queue
 )
 
-// rank returns a lane's. While others are proven a new one takes one message
+// rank returns a lane's. While others are proven a new one gets one message
 // alone: RabbitMQ asks the node that a queue's leader was on before it takes the
-// first one on a channel, and where that node stands still the channel does too,
-// until the cluster notices, which is a minute as a rule.
+// first one on a channel. Where that node stands still the channel does too,
+// until the cluster notices, which is a minute as a rule; where it was killed a
+// moment ago, 3.10 refuses all that comes on the channel.
 func (ln *lane) rank(now time.Time) rank {
 	if ln.tally.stalledFor(stallAfter, now) > 0 {
 		return stalled
 	}
-	if ln.settled.Load() {
+	if ln.took.Load() {
 		return proven
 	}
 	last := ln.tried.Load()
