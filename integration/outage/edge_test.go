@@ -21,12 +21,13 @@ type setup struct {
 	redisMode     string // default: single
 	redisPassword string // path of a file
 	fallback      string // DSN. Default: no fallback
-	rabbit        string // address and virtual host
+	rabbit        string // address and virtual host; several with blanks between
 	rabbitUser    string // default: rabbitUser
 	rabbitSecret  string // path of a file. Default: the user's name is the password
 	prefix        string
 	topology      string // default: declare
 	queue         string // more of the queue's block
+	consumer      string // its block, if there is one
 	global        string // more global options
 	hooks         string
 }
@@ -58,6 +59,7 @@ func (s setup) caddyfile(t *testing.T) string {
 		or(&s.redisMode, "single")
 		store = fmt.Sprintf("redis %s {\n\t\t\tmode %s\n\t\t\tusername %s\n\t\t\tpassword {file.%s}%s\n\t\t}", urls, s.redisMode, redisUser, s.redisPassword, fallback)
 	}
+	urls := "amqp://" + strings.Join(strings.Fields(s.rabbit), " amqp://")
 	return fmt.Sprintf(`{
 	admin $ADMIN
 	auto_https off
@@ -67,13 +69,14 @@ func (s setup) caddyfile(t *testing.T) string {
 	hookgate {
 		data_dir $DIR/data
 		store %s
-		queue rabbitmq amqp://%s {
+		queue rabbitmq %s {
 			username %s
 			password {file.%s}
 			prefix %s
 			topology %s
 			%s
 		}
+		%s
 	}
 }
 
@@ -86,7 +89,7 @@ http://:$PORT {
 	%s
 	respond 404
 }
-`, s.global, store, s.rabbit, s.rabbitUser, s.rabbitSecret, s.prefix, s.topology, s.queue, s.hooks)
+`, s.global, store, urls, s.rabbitUser, s.rabbitSecret, s.prefix, s.topology, s.queue, s.consumer, s.hooks)
 }
 
 // secretFile returns the path of a new file with a secret.

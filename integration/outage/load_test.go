@@ -34,6 +34,7 @@ type load struct {
 	over   chan struct{} // closed by giveUp
 	done   sync.WaitGroup
 
+	pace     time.Duration // of each sender
 	bound    time.Duration // for each answer
 	tolerant bool          // a connection may end without an answer, as in a reload
 
@@ -53,7 +54,7 @@ type fate struct {
 
 const (
 	senders = 6
-	pace    = 10 * time.Millisecond // of each sender
+	pace    = 10 * time.Millisecond // of each sender, where a test says nothing else
 	held    = 40                    // events that a sender has still to send again at most
 )
 
@@ -63,7 +64,7 @@ func startLoad(t *testing.T, e *edge.Edge, path, name string, change ...func(*lo
 		t: t, url: e.URL(path), name: name,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}, Timeout: time.Minute},
 		quit:   make(chan struct{}), over: make(chan struct{}),
-		bound:  promised,
+		pace: pace, bound: promised,
 		events: make(map[string]*fate), codes: make(map[string]int),
 	}
 	for _, c := range change {
@@ -83,7 +84,7 @@ func startLoad(t *testing.T, e *edge.Edge, path, name string, change ...func(*lo
 // send is one sender. It posts new events and old ones in turn.
 func (l *load) send(sender int) {
 	var again []string
-	tick := time.NewTicker(pace)
+	tick := time.NewTicker(l.pace)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/hookgate/hookgate/integration/servers"
 )
 
 // rabbitUser is the default user of a broker, whose password is its name.
@@ -20,7 +22,13 @@ func newPrefix() string { return fmt.Sprintf("t%d", prefixes.Add(1)) }
 // channel opens a channel of the test's own, on a virtual host.
 func channel(t *testing.T, vhost string) *amqp.Channel {
 	t.Helper()
-	c, err := amqp.DialConfig(broker.URL(), amqp.Config{Vhost: vhost})
+	return channelTo(t, broker, vhost)
+}
+
+// channelTo is channel, to another broker.
+func channelTo(t *testing.T, r *servers.RabbitMQ, vhost string) *amqp.Channel {
+	t.Helper()
+	c, err := amqp.DialConfig(r.URL(), amqp.Config{Vhost: vhost})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +43,12 @@ func channel(t *testing.T, vhost string) *amqp.Channel {
 // drain takes everything out of a queue, by message ID.
 func drain(t *testing.T, vhost, queue string) map[string][]amqp.Delivery {
 	t.Helper()
-	ch := channel(t, vhost)
+	return take(t, channel(t, vhost), queue)
+}
+
+// take is drain, on a channel.
+func take(t *testing.T, ch *amqp.Channel, queue string) map[string][]amqp.Delivery {
+	t.Helper()
 	all := make(map[string][]amqp.Delivery)
 	for {
 		d, ok, err := ch.Get(queue, true)

@@ -24,6 +24,7 @@ type RabbitMQ struct {
 	Addr string // host:port of AMQP 0-9-1
 
 	dir  string
+	name string // of its Erlang node
 	env  []string
 	epmd *process
 	proc *process
@@ -57,10 +58,31 @@ func NewRabbitMQ(dir string) (*RabbitMQ, error) {
 
 // newRabbitMQ starts a broker on ports that may be taken meanwhile.
 func newRabbitMQ(dir, amqp, dist, epmd string) (_ *RabbitMQ, err error) {
-	r := &RabbitMQ{Addr: "127.0.0.1:" + amqp, dir: dir}
+	r, err := prepareRabbitMQ(dir, dir, amqp, dist, epmd, "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	if r.epmd, err = startMapper(epmd, r.log); err != nil {
+		return nil, err
+	}
+	if err := r.Start(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// prepareRabbitMQ writes the settings of a broker that was not started yet.
+// Those that are to talk to each other have the same home.
+func prepareRabbitMQ(dir, home, amqp, dist, epmd, settings string) (r *RabbitMQ, err error) {
+	r = &RabbitMQ{Addr: "127.0.0.1:" + amqp, dir: dir, name: "hookgate" + amqp + "@localhost"}
 	for name, content := range map[string]string{
 		"rabbitmq.conf": "listeners.tcp.default = 127.0.0.1:" + amqp + "\n" +
-			"vm_memory_high_watermark.relative = 0.6\ndisk_free_limit.absolute = 50MB\nlog.file.level = warning\n",
+			"vm_memory_high_watermark.relative = 0.6\ndisk_free_limit.absolute = 50MB\nlog.file.level = warning\n" + settings,
 		"enabled_plugins": "[].\n",
 		"env.conf":        "",
 	} {
@@ -70,52 +92,40 @@ func newRabbitMQ(dir, amqp, dist, epmd string) (_ *RabbitMQ, err error) {
 	}
 	r.env = append(
 		os.Environ(),
-		"HOME="+dir, // the Erlang cookie
+		"HOME="+home, // the Erlang cookie
 		"ERL_EPMD_PORT="+epmd,
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_CONF_ENV_FILE="+filepath.Join(dir, "env.conf"),
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(dir, "rabbitmq.conf"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(dir, "enabled_plugins"),
-		"RABBITMQ_NODENAME=hookgate"+amqp+"@localhost",
+		"RABBITMQ_NODENAME="+r.name,
 		"RABBITMQ_DIST_PORT="+dist,
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(dir, "mnesia"),
 		"RABBITMQ_LOG_BASE="+filepath.Join(dir, "log"),
 		"RABBITMQ_PID_FILE="+filepath.Join(dir, "pid"),
 	)
-	if r.log, err = os.Create(filepath.Join(dir, "output.log")); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			r.Close()
-		}
-	}()
-	if err := r.startMapper(epmd); err != nil {
-		return nil, err
-	}
-	if err := r.Start(); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r.log, err = os.Create(filepath.Join(dir, "output.log"))
+	return r, err
 }
 
 // startMapper starts the port mapper, or the broker would start one that
 // outlives it.
-func (r *RabbitMQ) startMapper(port string) (err error) {
+func startMapper(port string, log *os.File) (*process, error) {
 	cmd := exec.Command("epmd", "-port", port, "-address", "127.0.0.1")
-	cmd.Stdout, cmd.Stderr = r.log, r.log
-	if r.epmd, err = begin(cmd); err != nil {
-		return err
+	cmd.Stdout, cmd.Stderr = log, log
+	p, err := begin(cmd)
+	if err != nil {
+		return nil, err
 	}
-	err = r.wait(r.epmd, "epmd", func() bool {
+	err = wait(p, "epmd", log, func() bool {
 		// A request for all names, and its answer: the port, and those names.
 		n, _ := strconv.Atoi(port)
 		return answers(net.JoinHostPort("127.0.0.1", port), "\x00\x01n", binary.BigEndian.AppendUint32(nil, uint32(n)))
 	})
-	if r.epmd.ended() { // it does not say why
+	if p.ended() { // it does not say why
 		err = fmt.Errorf("%w: %w", errPortTaken, err)
 	}
-	return err
+	return p, err
 }
 
 // Start starts a broker that was killed, with the data of before, and waits
@@ -130,11 +140,11 @@ func (r *RabbitMQ) Start() (err error) {
 	if r.proc, err = begin(cmd); err != nil {
 		return err
 	}
-	return r.wait(r.proc, "rabbitmq-server", r.takesConnections)
+	return wait(r.proc, "rabbitmq-server", r.log, r.takesConnections)
 }
 
-// wait polls until a process is ready.
-func (r *RabbitMQ) wait(p *process, name string, ready func() bool) error {
+// wait polls until a process is ready. What it says is in its log.
+func wait(p *process, name string, log *os.File, ready func() bool) error {
 	deadline := time.Now().Add(2 * time.Minute)
 	for !p.ended() && time.Now().Before(deadline) {
 		if ready() && !p.ended() {
@@ -142,7 +152,7 @@ func (r *RabbitMQ) wait(p *process, name string, ready func() bool) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	out, _ := os.ReadFile(r.log.Name())
+	out, _ := os.ReadFile(log.Name())
 	err := fmt.Errorf("%s did not start:\n%s", name, out)
 	if p.ended() && portTaken.Match(out) {
 		err = fmt.Errorf("%w: %w", errPortTaken, err)
@@ -190,7 +200,9 @@ func (r *RabbitMQ) Kill() { r.proc.kill() }
 // Close stops the broker and its port mapper for good.
 func (r *RabbitMQ) Close() {
 	r.Kill()
-	r.epmd.kill()
+	if r.epmd != nil { // those of a cluster share one
+		r.epmd.kill()
+	}
 	_ = r.log.Close()
 }
 
