@@ -15,6 +15,7 @@ func TestAnErrorForThePublicNamesNoAddress(t *testing.T) {
 		"dial tcp: lookup rabbit-1 on 10.1.0.1:53: no such host":                           "dial: no such host",
 		"dial tcp: lookup rabbit-1: no such host":                                          "dial: no such host",
 		"no handshake: read tcp 10.1.2.3:4->10.1.2.3:5: connection reset":                  "no handshake: read: connection reset",
+		"set tcp 10.1.2.3:4: use of closed network connection":                             "set: use of closed network connection",
 		(&amqp.Error{Code: 501, Reason: "read tcp 10.1.2.3:4->10.1.2.3:5: reset"}).Error(): `Exception (501) Reason: "read: reset"`,
 		(&amqp.Error{Code: 403, Reason: "username or password not allowed"}).Error():       `Exception (403) Reason: "username or password not allowed"`,
 		"the password cannot be read":                                                      "the password cannot be read",

@@ -108,6 +108,10 @@ func (x *examiner) unreachable(others bool) {
 		advice = "give the queue the user and the password that the server knows"
 	case isCode(err, amqp.NotAllowed):
 		advice = "make the virtual host, and give the user rights in it: deploy/rabbitmq/definitions.json has both"
+	default:
+		if tls := doctor.TLSAdvice(err); tls != "" {
+			advice = tls
+		}
 	}
 	x.notes.Fail("rabbitmq.reach", (&addressless{err}).Error(), advice)
 }

@@ -127,6 +127,10 @@ func (x *examiner) unreachable(n *doctor.Notes, err error) {
 		advice = "give the store the user and the password that the server knows"
 	case goredis.HasErrorPrefix(err, "NOPERM"):
 		advice = "give the user the rights of deploy/redis/users.acl"
+	default:
+		if tls := doctor.TLSAdvice(err); tls != "" {
+			advice = tls
+		}
 	}
 	n.Fail("redis.reach", why.Error(), advice)
 }
