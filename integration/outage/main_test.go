@@ -18,6 +18,7 @@ var (
 	program string            // the path of the built program
 	broker  *servers.RabbitMQ // its default user may do everything
 	begun   time.Time         // when the broker was there for the first time
+	secure  *tlsSide          // of the broker
 )
 
 // young is how old a queue, or a broker, must be before the broker is killed:
@@ -51,6 +52,10 @@ func prepare(dir string) (err error) {
 	if program, err = edge.Build(dir); err != nil {
 		return err
 	}
+	if secure, err = newSecure(dir); err != nil {
+		return err
+	}
+	defer secure.listen()()
 	broker, err = servers.NewRabbitMQ(data)
 	begun = time.Now()
 	return err
