@@ -235,7 +235,7 @@ func (h *embeddedHandle) consumes(ctx context.Context) error {
 func acquire(env Env) (*embeddedHandle, error) {
 	path := filepath.Join(env.DataDir, EmbeddedFile)
 	v, _, err := files.LoadOrNew(path, func() (caddy.Destructor, error) {
-		db, err := embedded.New(embedded.Options{Path: path, Logger: env.Logger})
+		db, err := embedded.New(embedded.Options{Path: path, Logger: lasting(env.Logger)})
 		return &file{db: db, inUse: embedded.InUse(path), backlog: accept.NewBacklog()}, err
 	})
 	if err != nil {

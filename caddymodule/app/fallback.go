@@ -67,7 +67,7 @@ func withFallback(env Env, primary hook.Store, first Handle, driver StoreDriver)
 	key := fallbackKey{primary, secondary}
 	v, _, err := fallbacks.LoadOrNew(key, func() (caddy.Destructor, error) {
 		opts := accept.FallbackOptions{
-			Primary: primary, Secondary: secondary, Logger: env.Logger, OnChange: announce,
+			Primary: primary, Secondary: secondary, Logger: lasting(env.Logger), OnChange: announce,
 			Ignore: func(err error) bool { return errors.Is(err, redis.ErrForeign) },
 		}
 		if env.Inbox {

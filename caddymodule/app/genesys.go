@@ -156,7 +156,7 @@ func (g *Genesys) keeper(env Env) (*keeperEntry, error) {
 		Fetch:   genesys.API{Sender: client}.IPRanges,
 		Key:     g.key(),
 		Refresh: time.Duration(g.Refresh),
-		Logger:  env.Logger.Named("genesys"),
+		Logger:  lasting(env.Logger).Named("genesys"),
 	})
 	if err != nil {
 		client.Close()

@@ -90,7 +90,7 @@ func (s *PostgresStore) OpenStore(env Env) (hook.Store, Handle, error) {
 	key := postgresKey{s.digest, env.Durable, env.Inbox}
 	v, _, err := postgresStores.LoadOrNew(key, func() (caddy.Destructor, error) {
 		opts := s.opts
-		opts.Logger, opts.Durable = env.Logger, env.Durable
+		opts.Logger, opts.Durable = lasting(env.Logger), env.Durable
 		if env.Inbox {
 			opts.Timeout = inboxTimeout
 		}

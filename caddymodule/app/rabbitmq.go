@@ -137,7 +137,7 @@ func (s *RabbitMQQueue) OpenQueue(env Env) (hook.Queue, Handle, error) {
 func (s *RabbitMQQueue) connect(env Env) (hook.Queue, Handle, error) {
 	v, _, err := rabbitQueues.LoadOrNew(s.digest, func() (caddy.Destructor, error) {
 		opts := s.opts
-		opts.Logger = env.Logger
+		opts.Logger = lasting(env.Logger)
 		queue, err := rabbitmq.New(opts)
 		return rabbitEntry{queue}, err
 	})

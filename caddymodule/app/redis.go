@@ -156,7 +156,7 @@ func (s *RedisStore) OpenStore(env Env) (hook.Store, Handle, error) {
 	key := redisKey{s.digest, env.Inbox}
 	v, _, err := redisStores.LoadOrNew(key, func() (caddy.Destructor, error) {
 		opts := s.opts
-		opts.Logger, opts.Inbox = env.Logger, env.Inbox
+		opts.Logger, opts.Inbox = lasting(env.Logger), env.Inbox
 		if env.Inbox {
 			opts.Timeout = inboxTimeout
 		}
