@@ -40,6 +40,7 @@ func New(opts Options) (*Handler, error) {
 		TLSClientConfig:        opts.TLS.Clone(),
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DisableCompression:     true, // the answer is dropped
 		MaxIdleConns:           opts.Connections,
 		MaxIdleConnsPerHost:    opts.Connections,

@@ -49,6 +49,12 @@ const (
 	answerTimeout = time.Second // for the body of an answer, whose status is known
 	maxRetryAfter = 7 * 24 * time.Hour
 	maxSecret     = 64 << 10 // bytes of a file with credentials
+
+	// An HTTP/2 connection outlives the attempts that time out on it. One on which
+	// nothing comes is asked for a sign of life, or each attempt would go to a
+	// node that is gone until the kernel gives it up, a quarter of an hour later.
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
 )
 
 // reserved are the names that Options.Header must not have.
