@@ -11,10 +11,13 @@ type pace struct {
 	next  time.Time     // the turn that was last
 }
 
+// longest is the longest pause between two letters.
+const longest = 365 * 24 * time.Hour
+
 func newPace(rate float64) *pace {
 	p := new(pace)
 	if rate > 0 {
-		p.every = time.Duration(float64(time.Second) / rate)
+		p.every = time.Duration(min(float64(time.Second)/rate, float64(longest)))
 	}
 	return p
 }

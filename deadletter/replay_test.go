@@ -368,3 +368,11 @@ func TestARunEndsBehindTheLastLetterThatIsMeant(t *testing.T) {
 		})
 	}
 }
+
+func TestARateThatIsNextToNothingIsNotTakenForNoBound(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := newPace(1e-12).wait(ctx); err == nil {
+		t.Error("it did not wait")
+	}
+}

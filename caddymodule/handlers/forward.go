@@ -32,7 +32,7 @@ func init() {
 //
 // A 2xx says that the event is processed. After 400, 410, 413, 415 and 422 it
 // is a dead letter at once; after anything else it is tried again, no sooner
-// than Retry-After says.
+// than Retry-After says where one of the consumer's retries is as long.
 type Forward struct {
 	// Where to. It may hold placeholders; credentials in it must be one.
 	// Required.
