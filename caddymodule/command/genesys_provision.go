@@ -202,6 +202,9 @@ func (f *setFlags) do(cmd *cobra.Command, secrets []string, job func(context.Con
 
 func printSteps(w io.Writer, r *provision.Report, asJSON bool) error {
 	if asJSON {
+		if r.Steps == nil {
+			r.Steps = []provision.Step{} // a list of nothing is no null
+		}
 		return printValue(w, r)
 	}
 	if len(r.Steps) == 0 {

@@ -136,6 +136,9 @@ func TestGenesysIPRangesAreHeldAgainstThoseFromBefore(t *testing.T) {
 
 func TestGenesysProvisionsADataActionThroughToTheHook(t *testing.T) {
 	r := newGenesysRig(t, genesystest.Admin)
+	if got := r.run("list", "--json"); got.code != 0 || !strings.Contains(got.out, `"steps": []`) {
+		t.Errorf("of nothing: exit code %d, %s", got.code, got.out)
+	}
 	r.run("provision", "data-action", r.hook.URL+"/pe", "--dry-run").check(t, 0, "POST /api/v2/integrations\n", `"edgeToken": "***"`)
 	if n := len(r.Changes()); n != 0 {
 		t.Errorf("%d changes were made", n)
