@@ -47,8 +47,8 @@ func newMigrate() *cobra.Command {
 		Short: "Makes the table of claims, or brings it up to date",
 		Long: `
 Makes the schema hookgate and its table of claims in PostgreSQL, or brings them
-up to date: all of it or nothing. What is there stays. It may be run again, by
-several at once, and while edges are running.
+up to date: in each database all of it or nothing. What is there stays. It may be
+run again, by several at once, and while edges are running.
 
 The database is that of --dsn, of --config, of ` + postgresVariable + ` in the environment, or of
 the Caddyfile in this folder, the first of these that is there. A config's user
@@ -56,7 +56,8 @@ usually may not create tables: name one who may with --dsn, and the config's own
 with --grant.
 
 Exit codes: 0 the table is there; 1 nothing was changed; 2 the arguments make no
-sense, or no database is named.`,
+sense, or no database is named; 3 it was made in one database of a config, and
+not in the next.`,
 		Example: `  hookgate store migrate --dsn '{file./run/secrets/admin_dsn}' --grant hookgate_edge
   hookgate store migrate --dry-run > claims.sql`,
 		Args: cobra.NoArgs,
@@ -92,13 +93,15 @@ func (f *migrateFlags) run(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	var all []migrated
+	made := false
 	for _, p := range places {
 		steps := postgres.Migrations()
 		if p.dsn != "" {
 			if steps, err = postgres.Migrate(ctx, postgres.MigrateOptions{DSN: p.dsn, Grant: f.grant, DryRun: f.dryRun}); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
+				return f.broken(w, all, made, fmt.Errorf("%s: %w", p.name, err))
 			}
 		}
+		made = made || len(steps) > 0 && !f.dryRun
 		m := migrated{Database: p.name, DryRun: f.dryRun, Steps: steps}
 		if f.dryRun {
 			m.SQL = postgres.Script(steps, f.grant)
@@ -109,6 +112,18 @@ func (f *migrateFlags) run(ctx context.Context, w io.Writer) error {
 		all = append(all, m)
 	}
 	return f.print(w, all)
+}
+
+// broken ends a run with an error, and prints what there is of the databases
+// before: each is one by itself.
+func (f *migrateFlags) broken(w io.Writer, all []migrated, made bool, err error) error {
+	if len(all) > 0 {
+		err = errors.Join(err, f.print(w, all))
+	}
+	if made {
+		return &ExitError{Code: exitPartial, Err: err}
+	}
+	return err
 }
 
 func (f *migrateFlags) print(w io.Writer, all []migrated) error {

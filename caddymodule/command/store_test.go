@@ -87,6 +87,24 @@ func TestTheTableOfClaimsIsMade(t *testing.T) {
 	if out, err = runStore("--config", caddyfileOf(t, "store postgres "+dsn("three")+"\nconsumer {\nlog\ninbox postgres "+dsn("three")+"\n}")); err != nil || out != "store: up to date\n" {
 		t.Error(out, err)
 	}
+
+	// One of two that cannot be reached does not hide what was made in the other.
+	if err := p.Exec("postgres", "create database four"); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MIGRATE_TEST_DSN", dsn("four"))
+	config = caddyfileOf(t, "store redis redis://127.0.0.1:1 {\nfallback postgres {env.MIGRATE_TEST_DSN}\n}\n"+
+		"consumer {\nlog\ninbox postgres postgres://u@127.0.0.1:1/none\n}")
+	for _, c := range []struct {
+		want string
+		part bool
+	}{{"store's fallback: made step 1, claims\n", true}, {"store's fallback: up to date\n", false}} {
+		out, err = runStore("--config", config)
+		exit, part := errors.AsType[*ExitError](err)
+		if err == nil || !strings.Contains(err.Error(), "inbox: ") || !strings.HasPrefix(out, c.want) || part != c.part || part && exit.Code != exitPartial {
+			t.Errorf("%q, %v, want %q", out, err, c.want)
+		}
+	}
 	if out, err = runStore("--dsn", p.DSN("edge", "two")); err == nil || !strings.Contains(err.Error(), "up to date") && !strings.Contains(err.Error(), "42501") {
 		t.Error(out, err)
 	}
