@@ -52,10 +52,11 @@ func prepare(dir string) (err error) {
 	if program, err = edge.Build(dir); err != nil {
 		return err
 	}
-	if secure, err = newSecure(dir); err != nil {
+	var undo func()
+	if secure, undo, err = newSecure(dir); err != nil {
 		return err
 	}
-	defer secure.listen()()
+	defer undo()
 	broker, err = servers.NewRabbitMQ(data)
 	begun = time.Now()
 	return err

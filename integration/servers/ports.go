@@ -27,9 +27,6 @@ func FreePorts(t testing.TB, n int) []string {
 	return ports
 }
 
-// FreePortsNow is FreePorts for those who have no test yet.
-func FreePortsNow(n int) ([]string, error) { return freePorts(n) }
-
 // attempts is how often a server is started on new ports, when somebody had
 // taken one of the old before it was bound.
 const attempts = 5
