@@ -35,6 +35,8 @@ type Queue struct {
 	stop      context.CancelFunc
 	wasReady  bool
 	begun     bool           // something was logged about that
+	reason    string         // why not, as last logged
+	reasonAt  time.Time      // and when
 	work      sync.WaitGroup // the links
 	followers sync.WaitGroup // waits for late confirmations
 	sweeping  sync.Mutex     // there is one sweep at a time
@@ -176,15 +178,22 @@ func (q *Queue) tell(reason error) {
 	news := q.wasReady != (err == nil) || !q.begun && reason != nil
 	q.wasReady = err == nil
 	q.begun = q.begun || news
+	if err != nil && reason != nil {
+		err = reason
+	}
+	// A server that came back may refuse us: that is told of once a minute.
+	another := !news && err != nil && reason != nil && err.Error() != q.reason && time.Since(q.reasonAt) > time.Minute
+	if err != nil && (news || another) {
+		q.reason, q.reasonAt = err.Error(), time.Now()
+	}
 	q.mu.Unlock()
 	switch {
-	case q.started() != nil || !news:
+	case q.started() != nil || !news && !another:
 	case err == nil:
 		q.logger.Info("RabbitMQ can be used")
+	case another:
+		q.logger.Warn("RabbitMQ still cannot be used, for another reason", zap.Error(err), zap.Strings("addresses", q.addresses()))
 	default:
-		if reason != nil {
-			err = reason
-		}
 		q.logger.Warn("RabbitMQ cannot be used", zap.Error(err), zap.Strings("addresses", q.addresses()))
 	}
 }

@@ -26,6 +26,7 @@ type watcher struct {
 	begun    bool  // something was logged
 	lines    int   // logged since
 	since    time.Time
+	told     time.Time // when the last line was logged
 	surveyed time.Time
 	refusal  string // why INFO or scripts were refused, as last logged
 	policy   string // as last warned of
@@ -68,11 +69,15 @@ func (w *watcher) look() {
 const maxLines = 6
 
 // log tells of a change, at most one in a tick. One that is too many is told of
-// later, if it lasts.
+// later, if it lasts. That the reason is another is told of once a minute.
 func (w *watcher) log(err error) {
 	s := w.store
+	another := false // reason; a server that came back may refuse us
 	if w.begun && (err == nil) == (w.logged == nil) {
-		return
+		another = err != nil && err.Error() != w.logged.Error() && time.Since(w.told) > time.Minute
+		if !another {
+			return
+		}
 	}
 	if time.Since(w.since) > time.Minute {
 		w.since, w.lines = time.Now(), 0
@@ -83,6 +88,8 @@ func (w *watcher) log(err error) {
 	addrs := zap.Strings("addresses", s.opts.Addrs)
 	switch {
 	case s.phase.Load() == phaseClosed:
+	case another:
+		s.log.Warn("redis store still cannot be used, for another reason", zap.Error(err), addrs)
 	case err != nil:
 		s.log.Warn("redis store cannot be used", zap.Error(err), addrs)
 	case w.begun:
@@ -90,7 +97,7 @@ func (w *watcher) log(err error) {
 	default:
 		s.log.Info("redis store can be used", addrs)
 	}
-	w.begun, w.logged = true, err
+	w.begun, w.logged, w.told = true, err, time.Now()
 }
 
 // probe writes as a claim does. A ping would be answered by a server that has

@@ -194,3 +194,28 @@ func TestAnInboxIsProbedWithTheRightsOfAConsumer(t *testing.T) {
 		t.Error(logs.All())
 	}
 }
+
+func TestAnotherReasonIsToldOfOnceAMinute(t *testing.T) {
+	with, logs := logged()
+	opts := Options{Addrs: []string{"a:1"}}
+	with(&opts)
+	s, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watcher{store: s}
+	w.log(ErrTimeout)
+	w.log(ErrUnreachable)
+	if n := logs.Len(); n != 1 {
+		t.Errorf("%d lines at once", n)
+	}
+	w.told = time.Now().Add(-2 * time.Minute)
+	w.log(ErrTimeout) // the same again
+	if n := logs.Len(); n != 1 {
+		t.Errorf("%d lines of the same reason", n)
+	}
+	w.log(ErrUnreachable)
+	if n := logs.FilterMessageSnippet("another reason").Len(); n != 1 {
+		t.Errorf("%d lines of another reason", n)
+	}
+}
