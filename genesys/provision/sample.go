@@ -40,8 +40,22 @@ func (p *Provisioner) test(ctx context.Context, a *DataAction, action genesys.Ac
 	if t.Error == "" && !t.OK && result.Error != nil {
 		t.Error = result.Error.Message
 	}
-	t.Answer, t.Error = strings.ReplaceAll(t.Answer, a.Secret, stars), strings.ReplaceAll(t.Error, a.Secret, stars)
+	t.Answer, t.Error = without(a.Secret, t.Answer), without(a.Secret, t.Error)
 	return t, nil
+}
+
+// without puts stars in the place of a secret: as it is, and as it stands in JSON,
+// which an answer is.
+func without(secret, text string) string {
+	var plain strings.Builder
+	enc := json.NewEncoder(&plain)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(secret) // a string, into memory: neither can fail
+	escaped, _ := json.Marshal(secret)
+	for _, quoted := range []string{strings.TrimSpace(plain.String()), string(escaped)} {
+		text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], stars)
+	}
+	return strings.ReplaceAll(text, secret, stars)
 }
 
 // sample makes an event of a contract that nobody can take for a real one. Its
