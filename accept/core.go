@@ -60,7 +60,7 @@ type Core struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Do
-	doubts  sync.WaitGroup // waiters, and releases
+	doubts  sync.WaitGroup // waiters, and releases; see enter
 	stop    chan struct{}  // closed when waiters must end
 }
 
@@ -128,7 +128,7 @@ func (c *Core) Do(ctx context.Context, claim hook.Claim, work func(context.Conte
 	if !c.enter() {
 		return 0, hook.Fingerprint{}, hook.ErrDraining
 	}
-	defer c.running.Done()
+	defer c.leave()
 
 	state, fp, claimed, err := c.claim(ctx, claim)
 	if err != nil || state == hook.Committed {
@@ -252,7 +252,9 @@ func (c *Core) free(claim hook.Claim) {
 	}
 }
 
-// enter counts a call of Do, unless Close has begun.
+// enter counts a call of Do, unless Close has begun. It counts among the doubts,
+// too: a call that Close has given up may still begin one, and a WaitGroup that
+// somebody waits for must not begin anew at zero.
 func (c *Core) enter() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,7 +262,14 @@ func (c *Core) enter() bool {
 		return false
 	}
 	c.running.Add(1)
+	c.doubts.Add(1)
 	return true
+}
+
+// leave counts a call out again.
+func (c *Core) leave() {
+	c.running.Done()
+	c.doubts.Done()
 }
 
 // Close takes nothing new, waits for what runs as long as ctx allows, and

@@ -164,7 +164,7 @@ func (g *Gate) acceptAtOnce(ctx context.Context, claim hook.Claim, ev *hook.Even
 	if !g.core.enter() {
 		return 0, hook.Fingerprint{}, hook.ErrDraining
 	}
-	defer g.core.running.Done()
+	defer g.core.leave()
 	return g.core.await(ctx, func(time.Time) (hook.State, hook.Fingerprint, error) {
 		state, fp, err := g.accepter.Accept(ctx, claim, ev, park)
 		if _, ok := errors.AsType[*hook.InDoubt](err); ok {

@@ -49,9 +49,9 @@ type Spool struct {
 	avoided map[place]time.Time // until when it is not tried
 	trouble atomic.Bool         // there is something in avoided
 
-	stop    chan struct{} // closed by Close
-	closing sync.Once
-	doubts  sync.WaitGroup // those who wait for a fate
+	stop    chan struct{}  // closed by Close
+	closed  bool           // under mu
+	doubts  sync.WaitGroup // those who wait for a fate; see doubt
 	waiters atomic.Int64   // how many there are
 }
 
@@ -77,8 +77,25 @@ func NewSpool(opts SpoolOptions) (*Spool, error) {
 
 // Close ends the wait for copies that could be taken back. They are forwarded.
 func (s *Spool) Close(ctx context.Context) error {
-	s.closing.Do(func() { close(s.stop) })
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if first {
+		close(s.stop)
+	}
 	return wait(ctx, &s.doubts)
+}
+
+// doubt runs what waits for a fate, unless Close has begun: an event that has
+// outlived it must not count anew what is waited for.
+func (s *Spool) doubt(wait func()) (runs bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.doubts.Go(wait)
+	}
+	return !s.closed
 }
 
 // Publish implements hook.Queue.
@@ -237,7 +254,7 @@ func (s *Spool) takenOnly(fate <-chan error) <-chan error {
 		return nil
 	}
 	passed := make(chan error, 1)
-	s.doubts.Go(func() {
+	runs := s.doubt(func() {
 		defer close(passed)
 		select {
 		case err, known := <-fate:
@@ -247,6 +264,9 @@ func (s *Spool) takenOnly(fate <-chan error) <-chan error {
 		case <-s.stop:
 		}
 	})
+	if !runs {
+		return nil
+	}
 	return passed
 }
 
@@ -263,7 +283,7 @@ func (s *Spool) watch(doubt *hook.InDoubt, seq uint64, dead bool) {
 		s.waiters.Add(-1)
 		return
 	}
-	s.doubts.Go(func() {
+	runs := s.doubt(func() {
 		defer s.waiters.Add(-1)
 		select {
 		case fate, known := <-doubt.Fate:
@@ -285,6 +305,9 @@ func (s *Spool) watch(doubt *hook.InDoubt, seq uint64, dead bool) {
 		}
 		s.opts.Backlog.withdrawn.Add(1)
 	})
+	if !runs {
+		s.waiters.Add(-1)
+	}
 }
 
 // Interface guard
