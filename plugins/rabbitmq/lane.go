@@ -94,17 +94,17 @@ func (ln *lane) run(ctx context.Context) error {
 			return err
 		case now := <-tick.C:
 			if ln.refuses(now) {
-				ln.link.queue.followers.Go(func() { ln.retire(stuckAfter) })
+				ln.link.queue.inBackground(func() { ln.retire(stuckAfter) })
 				return errRefusing
 			}
 			if ln.stuck(now) {
 				close(ln.gone)
 				// Close waits for the server, at most as long as the connection lasts.
-				ln.link.queue.followers.Go(func() { _ = ln.ch.Close() })
+				ln.link.queue.inBackground(func() { _ = ln.ch.Close() })
 				return errStuck
 			}
 			if ln.forgets(now) {
-				ln.link.queue.followers.Go(func() { ln.retire(stallAfter) })
+				ln.link.queue.inBackground(func() { ln.retire(stallAfter) })
 				return errForgotten
 			}
 		case <-ctx.Done():
@@ -253,7 +253,7 @@ func (ln *lane) confirmed(ctx context.Context, o *outgoing, w written) error {
 // ends with the channel at the latest.
 func (ln *lane) follow(o *outgoing) <-chan error {
 	fate := make(chan error, 1)
-	ln.link.queue.followers.Go(func() {
+	ln.link.queue.inBackground(func() {
 		defer close(fate)
 		w := <-o.sent
 		err := w.err

@@ -38,7 +38,8 @@ type Queue struct {
 	reason    string         // why not, as last logged
 	reasonAt  time.Time      // and when
 	work      sync.WaitGroup // the links
-	followers sync.WaitGroup // waits for late confirmations
+	followers sync.WaitGroup // waits for late confirmations; see inBackground
+	ended     bool           // Close waits for the followers
 	sweeping  sync.Mutex     // there is one sweep at a time
 }
 
@@ -109,8 +110,24 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 	stop()
 	q.work.Wait() // bounded: sockets are closed
+	q.mu.Lock()
+	q.ended = true
+	q.mu.Unlock()
 	q.followers.Wait()
 	return nil
+}
+
+// inBackground runs what Close waits for. A request that outlives Close may begin
+// it later still, with nothing left to wait for: it must not count anew what is
+// waited for already, which panics.
+func (q *Queue) inBackground(fn func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended {
+		go fn()
+		return
+	}
+	q.followers.Go(fn)
 }
 
 // nextServer returns the servers in turn.
