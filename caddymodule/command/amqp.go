@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,21 +27,27 @@ const amqpVariable = "HOOKGATE_AMQP_URL"
 const lookTimeout = 30 * time.Second
 
 // amqpFlags say where a RabbitMQ is that is asked without the running process.
-type amqpFlags struct{ url, prefix string }
+type amqpFlags struct {
+	urls   []string // the nodes of a cluster
+	prefix string
+}
 
 // add adds them to a command.
 func (f *amqpFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.url, "amqp", "", "`URL` of a RabbitMQ to ask, amqp[s]://user:password@host/vhost (default: "+amqpVariable+" in the environment)")
+	flags.StringArrayVar(&f.urls, "amqp", nil, "`URL` of a RabbitMQ to ask, amqp[s]://user:password@host/vhost; repeat it for the nodes of a cluster (default: "+amqpVariable+" in the environment, where white space separates several)")
 	flags.StringVar(&f.prefix, "prefix", rabbitmq.DefaultPrefix, "the prefix of exchanges and queues in RabbitMQ")
 }
 
+// given returns the URLs on the command line, with spaces between them.
+func (f *amqpFlags) given() string { return strings.Join(f.urls, " ") }
+
 // named reports whether one is named.
-func (f *amqpFlags) named() bool { return f.url != "" || os.Getenv(amqpVariable) != "" }
+func (f *amqpFlags) named() bool { return f.given() != "" || os.Getenv(amqpVariable) != "" }
 
 // options are those of the RabbitMQ that the command line names, or the
 // environment. No error quotes the URL.
 func (f *amqpFlags) options() (rabbitmq.Options, error) {
-	raw, name := f.url, "--amqp"
+	raw, name := f.given(), "--amqp"
 	if raw == "" {
 		raw, name = os.Getenv(amqpVariable), amqpVariable
 	}
@@ -48,11 +55,11 @@ func (f *amqpFlags) options() (rabbitmq.Options, error) {
 	if raw == "" {
 		return rabbitmq.Options{}, &ExitError{Code: exitUsage, Err: fmt.Errorf("give the URL of RabbitMQ: --amqp, or %s in the environment", amqpVariable)}
 	}
-	url, err := caddy.NewReplacer().ReplaceOrErr(raw, true, true)
+	urls, err := caddy.NewReplacer().ReplaceOrErr(raw, true, true)
 	if err != nil {
 		return rabbitmq.Options{}, usage(errors.New("a placeholder in it stands for nothing"))
 	}
-	ends, err := rabbitmq.ParseURLs(url)
+	ends, err := rabbitmq.ParseURLs(strings.Fields(urls)...)
 	if err != nil {
 		return rabbitmq.Options{}, usage(err)
 	}
@@ -70,7 +77,7 @@ func (f *amqpFlags) options() (rabbitmq.Options, error) {
 // names one. Whoever names a process on the command line means that.
 func (f *queueFlags) direct() (*rabbitmq.Queue, error) {
 	if f.address != "" || f.config != "" {
-		if f.amqp.url != "" {
+		if f.amqp.given() != "" {
 			return nil, &ExitError{Code: exitUsage, Err: errors.New("--amqp looks into RabbitMQ itself, --address and --config ask a process: use one of them")}
 		}
 		return nil, nil

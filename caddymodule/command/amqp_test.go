@@ -124,11 +124,14 @@ func TestTheQueueInRabbitMQIsLookedIntoWithoutAProcess(t *testing.T) {
 		}
 		return out, code, err
 	}
+	gone := strings.Replace(operator, r.Addr, "127.0.0.1:"+servers.FreePort(t), 1)
 	for name, test := range map[string]struct {
 		env  string
 		args []string
 		want []string
 	}{
+		"one node of two is gone":      {"", []string{"--amqp", gone, "--amqp", operator}, []string{"ready  2"}},
+		"and in the environment":       {gone + " " + operator, []string{"peek"}, []string{"evt-0"}},
 		"counts from the environment":  {operator, nil, []string{"ready  2", "dead   1"}},
 		"counts by an option":          {edge, []string{"--amqp", operator}, []string{"ready  2", "dead   1"}},
 		"counts with the edge's user":  {edge, nil, []string{"ready  2"}},

@@ -38,10 +38,10 @@ func (c *lettersConn) open(cmd *cobra.Command, changes bool) (deadletter.Desk, f
 	for _, name := range []string{"address", "config", "adapter"} {
 		byAdmin = byAdmin || cmd.Flags().Changed(name)
 	}
-	if c.amqp.url != "" && byAdmin {
+	if c.amqp.given() != "" && byAdmin {
 		return nil, nil, usage(errors.New("--amqp works in RabbitMQ itself, --address and --config ask a process: use one of them"))
 	}
-	if c.amqp.url != "" || !byAdmin && os.Getenv(amqpVariable) != "" {
+	if c.amqp.given() != "" || !byAdmin && os.Getenv(amqpVariable) != "" {
 		return c.openRabbitMQ(changes)
 	}
 	if cmd.Flags().Changed("prefix") {

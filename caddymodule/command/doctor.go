@@ -18,7 +18,7 @@ type doctorFlags struct {
 	config, adapter       string
 	json, offline, strict bool
 	timeout               time.Duration
-	amqp                  string
+	amqp                  []string
 }
 
 func newDoctor() *cobra.Command {
@@ -55,7 +55,7 @@ cannot be read; 3 nothing fails, and some checks could not be made.`,
 	flags.BoolVar(&f.offline, "offline", false, "ask no server")
 	flags.BoolVar(&f.strict, "strict", false, "a warning is a failure")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "how long a server may take to answer one question")
-	flags.StringVar(&f.amqp, "amqp", "", "`URL` with a user of RabbitMQ who may configure (default: "+amqpVariable+" in the environment)")
+	flags.StringArrayVar(&f.amqp, "amqp", nil, "`URL` with a user of RabbitMQ who may configure (default: "+amqpVariable+" in the environment)")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 // operator returns the credentials of the user who may configure, if there are
 // any.
 func (f *doctorFlags) operator() (func(context.Context) (rabbitmq.Credentials, error), error) {
-	given := amqpFlags{url: f.amqp, prefix: rabbitmq.DefaultPrefix}
+	given := amqpFlags{urls: f.amqp, prefix: rabbitmq.DefaultPrefix}
 	if !given.named() || f.offline {
 		return nil, nil
 	}
