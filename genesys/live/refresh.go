@@ -47,8 +47,7 @@ func (k *Keeper) run(ctx context.Context) {
 
 // pause says how long to wait: until the list is to be fetched anew, give or
 // take a tenth so that nodes do not ask all at once; after a failure shorter at
-// first, and as long as Genesys asks,
-// up to an hour.
+// first, and as long as Genesys asks, up to an hour.
 func (k *Keeper) pause(err error, failed int) time.Duration {
 	k.mu.Lock()
 	asked := k.record.asked
