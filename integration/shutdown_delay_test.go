@@ -15,7 +15,7 @@ func aNewSender() *http.Client {
 }
 
 func TestAServerTakesEventsForItsShutdownDelay(t *testing.T) {
-	s := start(t, site(patientHook(), "shutdown_delay 4s"))
+	s := start(t, site(patientHook()+"\n\thookgate_health", "shutdown_delay 4s"))
 	if a := s.post(payload("before")); a.status != http.StatusAccepted {
 		t.Fatal(a.raw)
 	}
@@ -32,6 +32,11 @@ func TestAServerTakesEventsForItsShutdownDelay(t *testing.T) {
 			t.Fatal(a.raw)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+	for path, want := range map[string]string{"/healthz": `{"status":"ok"}`, "/readyz": `{"status":"unavailable","reasons":["the server is about to stop"]}`} {
+		if got := s.get(path); got != want+"\n" {
+			t.Errorf("a load balancer is told %s on %s", got, path)
+		}
 	}
 	if err := s.Wait(); err != nil {
 		t.Error(err)

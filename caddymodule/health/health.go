@@ -29,7 +29,7 @@ func init() {
 
 // Handler answers GET and HEAD on /healthz, 200 as long as the process lives,
 // and on /readyz, 200 when events can be taken and 503 with the reasons when
-// not. Remarks say what an operator should know meanwhile, such as that events
+// not, or when the server is about to stop (shutdown_delay). Remarks say what an operator should know meanwhile, such as that events
 // are spooled, or that the list of the addresses of Genesys Cloud is older than
 // seven days. Where they are asked for, their number and the age of the list are
 // shown. Any other request goes on. The answers name no address and no secret.
@@ -90,7 +90,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	status, rep := http.StatusOK, report{Status: "ok"}
 	if r.URL.Path == ReadyPath {
 		rep.Status = "ready"
-		if rep.Reasons = h.runtime.Unready(); len(rep.Reasons) > 0 {
+		rep.Reasons = h.runtime.Unready()
+		if shuttingDown(r) {
+			rep.Reasons = append(rep.Reasons, "the server is about to stop")
+			w.Header().Set("Connection", "close") // in a reload the new config's server is asked next
+		}
+		if len(rep.Reasons) > 0 {
 			status, rep.Status = http.StatusServiceUnavailable, "unavailable"
 		}
 		rep.Remarks = h.runtime.Remarks()
@@ -105,6 +110,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n'))
 	return nil
+}
+
+// shuttingDown reports whether the time of Caddy's shutdown_delay runs, in which
+// events are taken and a load balancer is to send elsewhere
+// (https://caddyserver.com/docs/caddyfile/options#shutdown-delay).
+func shuttingDown(r *http.Request) bool {
+	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if repl == nil {
+		return false
+	}
+	down, _ := repl.Get("http.shutting_down")
+	return down == true
 }
 
 // parseCaddyfile sets up the handler. Syntax:
