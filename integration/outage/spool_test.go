@@ -207,8 +207,9 @@ func TestWhatAnEmbeddedQueueHasLeftIsForwarded(t *testing.T) {
 	s := &spooling{toRabbit: servers.NewProxy(t, broker.Addr), setup: setup{redis: startRedis(t).Addr, prefix: newPrefix(), queue: "spool", hooks: patient}}
 	s.rabbit = s.toRabbit.Addr
 	spooled := s.caddyfile(t)
-	begin, end := strings.Index(spooled, "queue rabbitmq"), strings.Index(spooled, "\n\t\t}\n\t}\n}\n")
-	before := spooled[:begin] + "queue embedded" + spooled[end+len("\n\t\t}"):]
+	head, tail, _ := strings.Cut(spooled, "queue rabbitmq")
+	_, tail, _ = strings.Cut(tail, "\n\t\t}")
+	before := head + "queue embedded" + tail
 	s.Edge = edge.Start(t, program, before)
 	var ids []string
 	for n := range 20 {
