@@ -3,6 +3,7 @@ package accept
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestEventsThatOutliveASpoolDoNotPanic(t *testing.T) {
 		}
 		close(begin)
 		for s.waiters.Load() == 0 {
-			time.Sleep(time.Microsecond)
+			runtime.Gosched()
 		}
 		_ = s.Close(t.Context())
 		events.Wait()

@@ -22,7 +22,8 @@ func TestAServerTakesEventsForItsShutdownDelay(t *testing.T) {
 	if err := s.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
+	begun, pace := time.Now(), time.NewTicker(20*time.Millisecond)
+	defer pace.Stop()
 	for n := 0; time.Since(begun) < 2*time.Second; n++ {
 		a, err := send(aNewSender(), s.URL(hookPath), strings.NewReader(payload(fmt.Sprint("during-", n))))
 		if err != nil {
@@ -31,7 +32,7 @@ func TestAServerTakesEventsForItsShutdownDelay(t *testing.T) {
 		if a.status != http.StatusAccepted {
 			t.Fatal(a.raw)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-pace.C
 	}
 	for path, want := range map[string]string{"/healthz": `{"status":"ok"}`, "/readyz": `{"status":"unavailable","reasons":["the server is about to stop"]}`} {
 		if got := s.get(path); got != want+"\n" {

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/hookgate/hookgate/hook"
 	"github.com/hookgate/hookgate/integration/servers"
@@ -244,101 +241,6 @@ func TestAQueueThatConfirmsNothingIsNoMatterToTheOthers(t *testing.T) {
 	}
 }
 
-func TestAChannelWhoseConfirmationsDoNotComeIsOpenedAnew(t *testing.T) {
-	q := open(t, broker(t).Addr)
-	mustPublish(t, q, sample("evt"))
-	resume := suspend(t, q.routes.names.EventsIn)
-	doubt, ok := isInDoubt(timely(t, q, sample("late")))
-	if !ok {
-		t.Fatal("it is not in doubt")
-	}
-	if fate, known := <-doubt.Fate; known {
-		t.Errorf("its fate is known: %v", fate)
-	}
-	resume()
-	mustPublish(t, q, sample("after"))
-	if f := q.Stats().Failures; f != 0 {
-		t.Errorf("%d connections lost", f)
-	}
-}
-
-// A new channel may stand still from its first message on.
-func TestANewChannelGetsOneMessageUntilItTakesOne(t *testing.T) {
-	proxy := servers.NewProxy(t, broker(t).Addr)
-	proxy.Refuse()
-	q := begin(t, proxy.Addr, func(o *Options) {
-		o.Servers = append(o.Servers, Server{Addr: broker(t).Addr})
-	})
-	eventually(t, "one connection is up", func() bool { return len(*q.lanes.Load()) == q.opts.Channels })
-	eventually(t, "its channels have proved themselves", func() bool {
-		mustPublish(t, q, sample("evt"))
-		lanes := *q.lanes.Load()
-		return lanes[0].took.Load() && lanes[1].took.Load()
-	})
-	proxy.Resume()
-	eventually(t, "so is the other", func() bool { return len(*q.lanes.Load()) == 2*q.opts.Channels })
-	proxy.StallDown()
-	var (
-		doubts  atomic.Int64
-		senders sync.WaitGroup
-	)
-	for sender := range 8 { // who waits for a confirmation does not keep the others from theirs
-		senders.Go(func() {
-			for n := range 25 {
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-				_, err := q.Publish(ctx, sample(fmt.Sprintf("evt-%d-%d", sender, n)))
-				cancel()
-				if _, doubt := isInDoubt(err); doubt {
-					doubts.Add(1)
-				} else if err != nil {
-					t.Errorf("evt-%d-%d: %v", sender, n, err)
-				}
-			}
-		})
-	}
-	senders.Wait()
-	if n := int(doubts.Load()); n != q.opts.Channels {
-		t.Errorf("%d messages are in doubt, not one on each of %d new channels", n, q.opts.Channels)
-	}
-}
-
-func TestAMessageWhoseConfirmationDoesNotComeEndsItsChannelAlone(t *testing.T) {
-	q := open(t, broker(t).Addr, func(o *Options) { o.forgets = 2 * time.Second })
-	name := q.opts.Prefix + ".stuck"
-	if _, err := client(t).QueueDeclare(name, true, false, false, false, map[string]any{"x-queue-type": "quorum"}); err != nil {
-		t.Fatal(err)
-	}
-	defer q.Expect(name, false)()
-	ev := sample("evt")
-	ev.Queue = name
-	mustPublish(t, q, ev)
-	defer suspend(t, name)()
-	ev.ID = "late"
-	doubt, ok := isInDoubt(timely(t, q, ev))
-	if !ok {
-		t.Fatal("it is not in doubt")
-	}
-	begin := time.Now()
-	for i := 0; ; i++ { // its channel is busy with others, and confirms them
-		mustPublish(t, q, sample(fmt.Sprintf("other-%d", i)))
-		select {
-		case fate, known := <-doubt.Fate:
-			if known {
-				t.Errorf("its fate is known: %v", fate)
-			}
-		default:
-			if time.Since(begin) < 20*time.Second {
-				continue
-			}
-			t.Error("it is awaited for ever")
-		}
-		break
-	}
-	if s := q.Stats(); s.Failures != 0 || s.Outstanding != 0 {
-		t.Errorf("%d connections lost, %d messages awaited", s.Failures, s.Outstanding)
-	}
-}
-
 func TestWhatIsDeletedIsMadeAnew(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, q *Queue){
 		"the exchange": func(t *testing.T, q *Queue) {
@@ -458,76 +360,6 @@ func TestAConnectionThatBreaksBeforeTheConfirmationLeavesItInDoubt(t *testing.T)
 			return ok
 		})
 		mustPublish(t, q, sample(fmt.Sprintf("after-%d", i)))
-	}
-}
-
-func TestAServerThatIsNotThereAtTheStartIsFoundLater(t *testing.T) {
-	proxy := servers.NewProxy(t, broker(t).Addr)
-	proxy.Refuse()
-	option, logs := logged()
-	q := begin(t, proxy.Addr, option)
-	atOnce(t, q)
-	warned := func() int { return logs.FilterLevelExact(zap.WarnLevel).FilterMessage("RabbitMQ cannot be used").Len() }
-	eventually(t, "it says that the server is not there", func() bool { return warned() > 0 })
-	failures := q.Stats().Failures
-	eventually(t, "it has tried again", func() bool { return q.Stats().Failures > failures+1 })
-	proxy.Resume()
-	mustPublish(t, q, sample("evt_1"))
-	if n := warned(); n != 1 {
-		t.Errorf("it was said %d times", n)
-	}
-}
-
-// Which of two servers is down is drawn: both are, one after the other.
-func TestConnectionsAreSpreadOverTheServersThatAreThere(t *testing.T) {
-	proxies := []*servers.Proxy{servers.NewProxy(t, broker(t).Addr), servers.NewProxy(t, broker(t).Addr)}
-	on := func(want ...int) func() bool {
-		return func() bool { return proxies[0].Connections() == want[0] && proxies[1].Connections() == want[1] }
-	}
-	proxies[0].Refuse()
-	q := begin(t, proxies[0].Addr, func(o *Options) {
-		o.Servers = append(o.Servers, Server{Addr: proxies[1].Addr})
-	})
-	eventually(t, "the other one is taken", on(0, 1))
-	mustPublish(t, q, sample("evt_1"))
-	proxies[0].Resume()
-	eventually(t, "there is one to each", on(1, 1))
-	proxies[1].Refuse()
-	eventually(t, "there is one left", on(1, 0))
-	mustPublish(t, q, sample("evt_2"))
-	proxies[1].Resume()
-	eventually(t, "there is one to each again", on(1, 1))
-	eventually(t, "both are used", func() bool { return q.Stats().Open == 2 })
-	mustPublish(t, q, sample("evt_3"))
-}
-
-func TestLinksTakeTheServersWithTheFewestOthersInTurn(t *testing.T) {
-	for _, tc := range []struct {
-		name    string
-		servers int
-		others  []int // at which servers the other links are
-		want    []int // where a link tries one after the other
-	}{
-		{"one server has all links", 1, []int{0, 0}, []int{0, 0}},
-		{"a link that is alone tries all", 3, []int{-1}, []int{0, 1, 2, 0}},
-		{"the server of another link is left out", 3, []int{1}, []int{0, 2, 2, 0}},
-		{"two servers and two links have one each", 2, []int{1}, []int{0, 0}},
-		{"more links than servers are spread evenly", 2, []int{0, 1, 1}, []int{0, 0}},
-		{"where all have as many, each is tried", 2, []int{0, 1}, []int{0, 1}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			q := &Queue{opts: Options{Servers: make([]Server, tc.servers)}}
-			for _, at := range tc.others {
-				q.links = append(q.links, &link{at: at})
-			}
-			l := newLink(q)
-			q.links = append(q.links, l)
-			for n, want := range tc.want {
-				if q.serverFor(l); l.at != want {
-					t.Errorf("attempt %d is at server %d, not %d", n+1, l.at, want)
-				}
-			}
-		})
 	}
 }
 

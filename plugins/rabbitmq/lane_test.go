@@ -1,0 +1,107 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate/integration/servers"
+)
+
+func TestAChannelWhoseConfirmationsDoNotComeIsOpenedAnew(t *testing.T) {
+	q := open(t, broker(t).Addr)
+	mustPublish(t, q, sample("evt"))
+	resume := suspend(t, q.routes.names.EventsIn)
+	doubt, ok := isInDoubt(timely(t, q, sample("late")))
+	if !ok {
+		t.Fatal("it is not in doubt")
+	}
+	if fate, known := <-doubt.Fate; known {
+		t.Errorf("its fate is known: %v", fate)
+	}
+	resume()
+	mustPublish(t, q, sample("after"))
+	if f := q.Stats().Failures; f != 0 {
+		t.Errorf("%d connections lost", f)
+	}
+}
+
+// A new channel may stand still from its first message on.
+func TestANewChannelGetsOneMessageUntilItTakesOne(t *testing.T) {
+	proxy := servers.NewProxy(t, broker(t).Addr)
+	proxy.Refuse()
+	q := begin(t, proxy.Addr, func(o *Options) {
+		o.Servers = append(o.Servers, Server{Addr: broker(t).Addr})
+	})
+	eventually(t, "one connection is up", func() bool { return len(*q.lanes.Load()) == q.opts.Channels })
+	eventually(t, "its channels have proved themselves", func() bool {
+		mustPublish(t, q, sample("evt"))
+		lanes := *q.lanes.Load()
+		return lanes[0].took.Load() && lanes[1].took.Load()
+	})
+	proxy.Resume()
+	eventually(t, "so is the other", func() bool { return len(*q.lanes.Load()) == 2*q.opts.Channels })
+	proxy.StallDown()
+	var (
+		doubts  atomic.Int64
+		senders sync.WaitGroup
+	)
+	for sender := range 8 { // who waits for a confirmation does not keep the others from theirs
+		senders.Go(func() {
+			for n := range 25 {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				_, err := q.Publish(ctx, sample(fmt.Sprintf("evt-%d-%d", sender, n)))
+				cancel()
+				if _, doubt := isInDoubt(err); doubt {
+					doubts.Add(1)
+				} else if err != nil {
+					t.Errorf("evt-%d-%d: %v", sender, n, err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if n := int(doubts.Load()); n != q.opts.Channels {
+		t.Errorf("%d messages are in doubt, not one on each of %d new channels", n, q.opts.Channels)
+	}
+}
+
+func TestAMessageWhoseConfirmationDoesNotComeEndsItsChannelAlone(t *testing.T) {
+	q := open(t, broker(t).Addr, func(o *Options) { o.forgets = 2 * time.Second })
+	name := q.opts.Prefix + ".stuck"
+	if _, err := client(t).QueueDeclare(name, true, false, false, false, map[string]any{"x-queue-type": "quorum"}); err != nil {
+		t.Fatal(err)
+	}
+	defer q.Expect(name, false)()
+	ev := sample("evt")
+	ev.Queue = name
+	mustPublish(t, q, ev)
+	defer suspend(t, name)()
+	ev.ID = "late"
+	doubt, ok := isInDoubt(timely(t, q, ev))
+	if !ok {
+		t.Fatal("it is not in doubt")
+	}
+	begin := time.Now()
+	for i := 0; ; i++ { // its channel is busy with others, and confirms them
+		mustPublish(t, q, sample(fmt.Sprintf("other-%d", i)))
+		select {
+		case fate, known := <-doubt.Fate:
+			if known {
+				t.Errorf("its fate is known: %v", fate)
+			}
+		default:
+			if time.Since(begin) < 20*time.Second {
+				continue
+			}
+			t.Error("it is awaited for ever")
+		}
+		break
+	}
+	if s := q.Stats(); s.Failures != 0 || s.Outstanding != 0 {
+		t.Errorf("%d connections lost, %d messages awaited", s.Failures, s.Outstanding)
+	}
+}
