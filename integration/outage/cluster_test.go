@@ -78,7 +78,7 @@ func TestAClusterGoesOnWithoutItsLeaderAndComesBackAfterItsMajority(t *testing.T
 		return goroutines <= r.goroutines+some && files <= r.opened+some &&
 			metric(t, r.Edge, `hookgate_rabbitmq_connections{state="open"}`) == 2
 	}) {
-		t.Errorf("left behind: %d goroutines after %d, %d files after %d", goroutines, r.goroutines, files, r.opened)
+		t.Errorf("left behind: %d goroutines after %d, %d files after %d\n%.6000s", goroutines, r.goroutines, files, r.opened, r.goroutineProfile(t))
 	}
 }
 

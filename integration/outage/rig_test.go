@@ -79,13 +79,20 @@ func (r *rig) rested(t *testing.T) {
 	}
 }
 
-func (r *rig) countGoroutines(t *testing.T) int {
+// goroutineProfile says where the goroutines of the edge are, the most frequent
+// stack first.
+func (r *rig) goroutineProfile(t *testing.T) string {
 	t.Helper()
 	profile, err := r.AdminRead("/debug/pprof/goroutine?debug=1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, _, _ := strings.Cut(profile, "\n")
+	return profile
+}
+
+func (r *rig) countGoroutines(t *testing.T) int {
+	t.Helper()
+	head, _, _ := strings.Cut(r.goroutineProfile(t), "\n")
 	n, err := strconv.Atoi(head[strings.LastIndex(head, " ")+1:])
 	if err != nil {
 		t.Fatal(err)

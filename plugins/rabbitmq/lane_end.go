@@ -57,13 +57,16 @@ func (ln *lane) tell(t *target, acked bool) {
 }
 
 // retire closes a lane on which nothing is written any more, once what was
-// written is confirmed: other queues are not to suffer.
+// written is confirmed: other queues are not to suffer. What is not confirmed
+// within that time is given up before, as the server may not answer to the
+// closing of a channel that stands still.
 func (ln *lane) retire(within time.Duration) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); ln.tally.outstanding.Load() > 0 && !ln.ch.IsClosed() && time.Since(begin) < within; {
 		<-tick.C
 	}
+	close(ln.gone)
 	_ = ln.ch.Close()
 }
 

@@ -105,3 +105,34 @@ func TestAMessageWhoseConfirmationDoesNotComeEndsItsChannelAlone(t *testing.T) {
 		t.Errorf("%d connections lost, %d messages awaited", s.Failures, s.Outstanding)
 	}
 }
+
+func TestWhatAChannelForgotIsGivenUpWhereTheServerDoesNotCloseIt(t *testing.T) {
+	q := open(t, broker(t).Addr, func(o *Options) { o.forgets = 2 * time.Second })
+	mustPublish(t, q, sample("evt"))
+	defer suspend(t, NamesOf(q.opts.Prefix).EventsIn)()
+	doubt, ok := isInDoubt(timely(t, q, sample("late")))
+	if !ok {
+		t.Fatal("it is not in doubt")
+	}
+	defer suspendChannels(t)()
+	select {
+	case fate, known := <-doubt.Fate:
+		if known {
+			t.Errorf("its fate is known: %v", fate)
+		}
+	case <-time.After(stuckAfter - time.Second): // when another rule would end the channel
+		t.Error("it is awaited for ever")
+	}
+}
+
+// suspendChannels stops the server's part of all channels that are open.
+func suspendChannels(t *testing.T) (resume func()) {
+	t.Helper()
+	all := func(do string) {
+		broker(t).Ctl(t, "eval", "[catch sys:"+do+"(P) || P <- rabbit_channel:list_local()].")
+	}
+	all("suspend")
+	resume = sync.OnceFunc(func() { all("resume") })
+	t.Cleanup(resume)
+	return resume
+}
