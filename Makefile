@@ -87,6 +87,16 @@ unit: servers
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "skipped tests show nothing"; exit 1; fi
 	@awk '/^ *--- PASS/ { p++ } END { printf "%d passed, 0 failed\n", p }' bin/test.log
 
+# The servers are those of another Debian, in a folder of bin: RabbitMQ 4, Redis 8
+# and PostgreSQL 17 of trixie, or what is in sid. Programs are started in it by
+# chroot, which takes root.
+DEBIAN := trixie
+.PHONY: test-newer
+test-newer: servers ## the tests, on newer servers: RabbitMQ 4 and Redis 8 of DEBIAN=trixie, or sid; as root
+	@bash integration/servers/newer.sh $(DEBIAN) bin/$(DEBIAN)
+	@echo "tests on the servers of Debian $(DEBIAN), with the race detector: some fifteen minutes"
+	@HOOKGATE_TEST_ROOT="$(CURDIR)/bin/$(DEBIAN)" go test -race -count 1 -tags $(TAGS) -timeout 30m ./...
+
 # What reads bytes that others write. An input that fails is kept in testdata/fuzz
 # beside the test, and is a seed from then on. The first run compiles everything
 # with instruments, which takes a few minutes; the next ones take a minute. It is a

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookgate/hookgate/integration/edge"
+	"github.com/hookgate/hookgate/integration/servers"
 )
 
 // tasks is a Celery app as somebody has it already.
@@ -107,7 +108,7 @@ type worker struct {
 // startWorker starts a worker, which is killed at the end of the test.
 func startWorker(t *testing.T) *worker {
 	t.Helper()
-	if out, err := exec.Command("/usr/bin/python3", "-c", "import celery").CombinedOutput(); err != nil {
+	if out, err := servers.Command(t.Context(), "/usr/bin/python3", "-c", "import celery").CombinedOutput(); err != nil {
 		t.Fatalf("Celery is not installed (make test installs it): %v\n%s", err, out)
 	}
 	dir := t.TempDir()
@@ -115,10 +116,10 @@ func startWorker(t *testing.T) *worker {
 		t.Fatal(err)
 	}
 	w := &worker{log: new(edge.Log), file: filepath.Join(dir, "taken"), done: make(chan error, 1)}
-	w.cmd = exec.Command("/usr/bin/python3", "-m", "celery", "-A", "tasks", "worker", "--loglevel=INFO", "-P", "solo")
+	w.cmd = servers.Command(t.Context(), "/usr/bin/python3", "-m", "celery", "-A", "tasks", "worker", "--loglevel=INFO", "-P", "solo")
 	w.cmd.Dir, w.cmd.Stdout, w.cmd.Stderr = dir, w.log, w.log
 	w.cmd.Env = append(os.Environ(), "BROKER="+broker.URL(), "TAKEN="+w.file, "PYTHONDONTWRITEBYTECODE=1")
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	w.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

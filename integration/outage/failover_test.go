@@ -3,7 +3,6 @@ package outage
 import (
 	"fmt"
 	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -239,7 +238,7 @@ func (s *several) reshard(t *testing.T) {
 	masters := s.masters()
 	l := startLoad(t, s.Edge, hookPath, t.Name())
 	edge.Eventually(t, time.Minute, "the day begins well", func() bool { return l.seen("accepted") > 500 })
-	out, err := exec.Command("redis-cli", "--cluster", "reshard", masters[0].Addr,
+	out, err := servers.Command(t.Context(), "redis-cli", "--cluster", "reshard", masters[0].Addr,
 		"--cluster-from", fmt.Sprint(masters[0].Do("cluster", "myid")), "--cluster-to", fmt.Sprint(masters[1].Do("cluster", "myid")),
 		"--cluster-slots", "1000", "--cluster-yes").CombinedOutput()
 	if err != nil {

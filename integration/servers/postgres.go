@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,10 +18,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// postgresBin is where Debian's package has the server and what makes its
-// folder.
-const postgresBin = "/usr/lib/postgresql/15/bin"
-
 // Postgres is a server that belongs to the tests of one package, so that they
 // may suspend it and kill it. Whoever connects is taken for the user it says it
 // is; postgres may do everything. It writes as durably as it does elsewhere.
@@ -30,6 +25,7 @@ type Postgres struct {
 	Addr string // host:port
 
 	dir    string // the user that runs the server owns it
+	bin    string // where the server is, and what makes its folder
 	port   string
 	who    *syscall.Credential // nil for the user of this process
 	proc   *process
@@ -39,10 +35,12 @@ type Postgres struct {
 // NewPostgres starts a server in a new folder. It takes about two seconds,
 // which is why tests share one. Close stops it and removes the folder.
 func NewPostgres() (*Postgres, error) {
-	if _, err := os.Stat(filepath.Join(postgresBin, "postgres")); err != nil {
-		return nil, fmt.Errorf("postgresql is not installed (make test installs it): %w", err)
+	// Debian has the major version in the path, and one of them.
+	bins, err := filepath.Glob(filepath.Join(elsewhere(), "/usr/lib/postgresql/*/bin"))
+	if err != nil || len(bins) == 0 {
+		return nil, errors.New("postgresql is not installed (make test installs it)")
 	}
-	p := new(Postgres)
+	p := &Postgres{bin: strings.TrimPrefix(bins[len(bins)-1], elsewhere())}
 	if err := p.create(); err != nil {
 		p.Close()
 		return nil, err
@@ -73,23 +71,18 @@ func (p *Postgres) create() (err error) {
 		return err
 	}
 	if os.Getuid() == 0 {
-		u, err := user.Lookup("postgres")
-		if err != nil {
+		if p.who, err = userNamed("postgres"); err != nil {
 			return err
 		}
-		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
-		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
-		p.who = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(p.dir, int(uid), int(gid)); err != nil {
+		if err := os.Chown(p.dir, int(p.who.Uid), int(p.who.Gid)); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(postgresBin, "initdb"), "--pgdata", p.data(),
+	cmd := p.command(ctx, "initdb", "--pgdata", p.data(),
 		"--auth", "trust", "--username", "postgres", "--encoding", "UTF8", "--no-locale")
-	cmd.Dir, cmd.Env = p.dir, p.env()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.who, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
@@ -98,19 +91,20 @@ func (p *Postgres) create() (err error) {
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 
-func (p *Postgres) env() []string {
-	return []string{"HOME=" + p.dir, "LC_ALL=C", "PATH=" + postgresBin + ":/usr/bin:/bin"}
+// command is a program of the server, as the user that runs it.
+func (p *Postgres) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := commandAs(ctx, p.who, filepath.Join(p.bin, name), args...)
+	cmd.Dir, cmd.Env = p.dir, []string{"HOME=" + p.dir, "LC_ALL=C", "PATH=" + p.bin + ":/usr/bin:/bin:/usr/sbin"}
+	return cmd
 }
 
 // Start starts a server that was killed, on the same port and with the data of
 // before, and waits until it answers.
 func (p *Postgres) Start() (err error) {
 	p.output.Reset()
-	cmd := exec.Command(filepath.Join(postgresBin, "postgres"), "-D", p.data(), "-p", p.port,
+	cmd := p.command(context.Background(), "postgres", "-D", p.data(), "-p", p.port,
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=50")
-	cmd.Dir, cmd.Env = p.dir, p.env()
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.who}
 	if p.proc, err = begin(cmd); err != nil {
 		return err
 	}

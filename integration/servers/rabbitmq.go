@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -38,8 +37,8 @@ const rabbitBin = "/usr/lib/rabbitmq/bin"
 // NewRabbitMQ starts a broker with its data in dir. It takes about five
 // seconds, which is why tests share one. Close stops it.
 func NewRabbitMQ(dir string) (*RabbitMQ, error) {
-	if _, err := os.Stat(filepath.Join(rabbitBin, "rabbitmq-server")); err != nil {
-		return nil, fmt.Errorf("rabbitmq-server is not installed (make test installs it): %w", err)
+	if err := installed(filepath.Join(rabbitBin, "rabbitmq-server")); err != nil {
+		return nil, err
 	}
 	var last error
 	for range attempts {
@@ -111,7 +110,7 @@ func prepareRabbitMQ(dir, home, amqp, dist, epmd, settings string) (r *RabbitMQ,
 // startMapper starts the port mapper, or the broker would start one that
 // outlives it.
 func startMapper(port string, log *os.File) (*process, error) {
-	cmd := exec.Command("epmd", "-port", port, "-address", "127.0.0.1")
+	cmd := command("epmd", "-port", port, "-address", "127.0.0.1")
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := begin(cmd)
 	if err != nil {
@@ -131,7 +130,7 @@ func startMapper(port string, log *os.File) (*process, error) {
 // Start starts a broker that was killed, with the data of before, and waits
 // until it takes connections.
 func (r *RabbitMQ) Start() (err error) {
-	cmd := exec.Command(filepath.Join(rabbitBin, "rabbitmq-server"))
+	cmd := command(filepath.Join(rabbitBin, "rabbitmq-server"))
 	// With the first the script becomes the broker, where otherwise it would
 	// be the parent of one that outlives it. The second takes back what the
 	// first means beside that.
@@ -176,7 +175,7 @@ func (r *RabbitMQ) Ctl(t testing.TB, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(rabbitBin, "rabbitmqctl"), append([]string{"-q"}, args...)...)
+	cmd := Command(ctx, filepath.Join(rabbitBin, "rabbitmqctl"), append([]string{"-q"}, args...)...)
 	cmd.Env, cmd.Dir = r.env, r.dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,13 +85,13 @@ func (r *Redis) Restart() {
 
 func (r *Redis) start() error {
 	r.tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return fmt.Errorf("redis-server is not installed (make test installs it): %w", err)
+	if err := installed("redis-server"); err != nil {
+		return err
 	}
 	r.output.Reset()
-	cmd := exec.Command(path, r.args...)
+	cmd := command("redis-server", r.args...)
 	cmd.Stdout, cmd.Stderr = &r.output, &r.output
+	var err error
 	if r.proc, err = begin(cmd); err != nil {
 		return err
 	}

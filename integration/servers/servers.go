@@ -11,6 +11,9 @@
 //   - HOOKGATE_TEST_REDIS_URL is a Redis, as redis[s]://[user:password@]host[:port][/db].
 //   - HOOKGATE_TEST_AMQP_URL is a RabbitMQ, as amqp[s]://user:password@host[:port]/[vhost].
 //
+// HOOKGATE_TEST_ROOT names the root folder of another Debian, whose programs are
+// then the servers: "make test-newer" runs the tests on newer versions so.
+//
 // It is for tests alone. Nothing that is built imports it.
 package servers
 

@@ -20,7 +20,7 @@ func TestAPolicyThatMayEvictIsWarnedOfOnce(t *testing.T) {
 	s := open(t, r.Addr, with)
 	warnings := func() int { return logs.FilterMessageSnippet("may evict").FilterLevelExact(zap.WarnLevel).Len() }
 	eventually(t, "it warns", func() bool { return warnings() == 1 })
-	if st := s.Stats(); !st.Evicts || st.Policy != "allkeys-lru" || !strings.HasPrefix(st.Version, "7.") {
+	if st := s.Stats(); !st.Evicts || st.Policy != "allkeys-lru" || !strings.Contains(st.Version, ".") {
 		t.Errorf("%+v", st)
 	}
 	r.Do("config", "set", "maxmemory-policy", "noeviction")
