@@ -49,7 +49,7 @@ func (d *depth) handedOut(dl *delivery) {
 }
 
 // Depth returns what was there some seconds ago. It reports false when that is
-// not known. Looking needs no rights in RabbitMQ.
+// not known, as where the user may not look: see unlessBlind for what it needs.
 func (s *Source) Depth() (Depth, bool) {
 	now := s.depth.now.Load()
 	if now == nil {
@@ -91,7 +91,7 @@ func (s *Source) watchDepth(ctx context.Context, c *amqp.Connection) {
 }
 
 // count asks how many messages are ready in a queue, and reports whether it is
-// there.
+// there and may be looked at.
 func (s *Source) count(look *surveyor, queue string, n *int) bool {
 	return look.do(func(ch *amqp.Channel) error {
 		in, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)

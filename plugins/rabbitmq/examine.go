@@ -197,7 +197,7 @@ func (x *examiner) entity(e *Entity) (unseen bool) {
 	case e.State == Different:
 		n.Fail(check, e.Name+" has other settings: "+e.Reason, "empty and delete it, then hookgate topology apply: settings cannot be changed")
 	case e.State == Unknown:
-		n.Skip(check, e.Name+": "+e.Reason, "run this with --amqp and a user who may look")
+		n.Skip(check, e.Name+": "+e.Reason, "give it write on that: RabbitMQ 4.2.6 and newer let only those look who have a right; or run this with --amqp and another user")
 	case e.target.foreign && e.Kind == "queue":
 		n.OK(check, e.Name+" is there, and another program's")
 	case e.Reason != "":

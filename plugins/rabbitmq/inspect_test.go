@@ -160,10 +160,20 @@ func TestADeadLetterMayBeLookedAtForever(t *testing.T) {
 	}
 }
 
-// Each look counts as a delivery, and the 21st would make the event a dead
-// letter of the server's.
+// Before RabbitMQ 4.3 each look counts as a delivery, and the 21st would make
+// the event a dead letter of the server's.
 func TestATiredEventIsLeftToItsConsumer(t *testing.T) {
 	q := open(t, broker(t).Addr)
+	if atLeast(t, 4, 3) {
+		mustPublish(t, q, sample("evt"))
+		for range 50 {
+			count(t, q, hook.Counts{Ready: 1})
+			if entries, err := q.Peek(t.Context(), hook.StateReady, 0, 1); err != nil || len(entries) != 1 {
+				t.Fatal(entries, err)
+			}
+		}
+		return
+	}
 	mustPublish(t, q, sample("evt"))
 	looks := 0
 	for eventually(t, "it is back", func() bool { n, err := q.Counts(t.Context()); return err == nil && n.Ready == 1 }); looks < 50; looks++ {

@@ -158,19 +158,36 @@ func mustPublish(t testing.TB, q *Queue, ev *hook.Event) {
 
 func isInDoubt(err error) (*hook.InDoubt, bool) { return errors.AsType[*hook.InDoubt](err) }
 
-// client is a connection of the test's own.
-func client(t testing.TB) *amqp.Channel {
+// connect makes a connection of the test's own.
+func connect(t testing.TB) *amqp.Connection {
 	t.Helper()
 	c, err := amqp.Dial(broker(t).URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	ch, err := c.Channel()
+	return c
+}
+
+// client is a channel of the test's own.
+func client(t testing.TB) *amqp.Channel {
+	t.Helper()
+	ch, err := connect(t).Channel()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ch
+}
+
+// atLeast reports whether the broker has this version or a later one.
+func atLeast(t testing.TB, major, minor int) bool {
+	t.Helper()
+	version, _ := connect(t).Properties["version"].(string)
+	var x, y int
+	if _, err := fmt.Sscanf(version, "%d.%d", &x, &y); err != nil {
+		t.Fatalf("version %q: %v", version, err)
+	}
+	return x > major || x == major && y >= minor
 }
 
 // drain takes everything out of a queue, by message ID.

@@ -245,18 +245,22 @@ func TestAMessageThatCrashesItsConsumerBecomesADeadLetterOfTheServer(t *testing.
 	q := open(t, broker(t).Addr)
 	ev := sample("poison")
 	mustPublish(t, q, ev)
-	ch := client(t)
+	c := connect(t)
 	deliveries := 0
 	eventually(t, "the server has given it up", func() bool {
-		d, ok, err := ch.Get(q.routes.names.EventsIn, false)
+		ch, err := c.Channel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, ok, err := ch.Get(q.routes.names.EventsIn, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if ok {
 			deliveries++
-			if err := d.Nack(false, true); err != nil {
-				t.Fatal(err)
-			}
+		}
+		if err := ch.Close(); err != nil { // as a crash ends it, and without an answer
+			t.Fatal(err)
 		}
 		return !ok && deliveries > 20
 	})

@@ -158,7 +158,7 @@ func (s *surveyor) verify(e *Entity) error {
 	var err error
 	switch e.Kind {
 	case "exchange":
-		err = s.exchange(t.exchange, t.kind, false)
+		err = s.exchangePassive(t.exchange, t.kind)
 	case "queue":
 		err = s.queuePassive(t.queue)
 	default:

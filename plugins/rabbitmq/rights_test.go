@@ -73,9 +73,11 @@ func as(user string, topology Topology) func(*Options) {
 	}
 }
 
-// workers makes the queues of two consumers that are not Hookgate's.
+// workers makes the queues of two consumers that are not Hookgate's, and lets
+// the edge see them, as docs/servers.md says.
 func workers(t *testing.T) {
 	t.Helper()
+	broker(t).Ctl(t, "set_permissions", "-p", sharedVhost, edgeUser, "^$", `^(hookgate(\.(dlx|celery|direct|events|dead))?|crm|celery)$`, "^$")
 	ch, n := channel(t, "guest", "guest", sharedVhost), NamesOf(DefaultPrefix)
 	for queue, exchange := range map[string]string{"crm": n.Direct, "celery": n.Celery} {
 		if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
@@ -245,6 +247,50 @@ func publishTo(ch *amqp.Channel, exchange, key string) error {
 		return nil
 	}
 	return <-closed
+}
+
+// As of RabbitMQ 4.2.6 and newer, where the definitions are older: before, to
+// look needs no right.
+func TestAnEdgeThatMayNotLookPublishes(t *testing.T) {
+	imported(t)
+	broker(t).Ctl(t, "set_permissions", "-p", sharedVhost, edgeUser, "^$", `^hookgate(\.dlx|\.celery|\.direct)?$`, "^$")
+	option, logs := logged()
+	q := open(t, broker(t).Addr, as(edgeUser, Passive), option)
+	for i := range 3 {
+		looked := q.topology.lastLook()
+		q.topology.suspect()
+		mustPublish(t, q, sample(fmt.Sprintf("plain-%d", i)))
+		eventually(t, "it has looked again", func() bool { return q.topology.lastLook().After(looked) })
+	}
+	if _, err := q.Park(t.Context(), sample("parked"), hook.Fault{Kind: hook.KindInvalid}); err != nil {
+		t.Error(err)
+	}
+	want := 0
+	if blind(t) {
+		want = 2 // the queues; to the exchanges there is a right
+		if _, err := q.Counts(t.Context()); !errors.Is(err, ErrMayNotRead) {
+			t.Errorf("counts: %v", err)
+		}
+	}
+	if got := logs.FilterMessageSnippet("may not look").Len(); got != want {
+		t.Errorf("%d warnings instead of %d: %v", got, want, logs.All())
+	}
+	if s := q.Stats(); s.Failures != 0 || s.Channels != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// blind reports whether the broker lets only those look who have a right.
+func blind(t *testing.T) bool {
+	t.Helper()
+	r := broker(t)
+	r.Ctl(t, "set_permissions", "-p", sharedVhost, operatorUser, "^$", "^$", "^$")
+	_, err := channel(t, operatorUser, usersPassword, sharedVhost).
+		QueueDeclarePassive(NamesOf(DefaultPrefix).EventsIn, true, false, false, false, nil)
+	if err != nil && !isCode(err, amqp.AccessRefused) {
+		t.Fatal(err)
+	}
+	return err != nil
 }
 
 func TestTheOperatorsUserMayLookAndNotChange(t *testing.T) {

@@ -49,14 +49,12 @@ func (s *surveyor) look(t *target) error {
 const (
 	textOther  = "this is in RabbitMQ with other settings, and is used as it is"
 	textRights = "the RabbitMQ user may not declare this; it is used as it is (topology passive does not try)"
+	textBlind  = "the RabbitMQ user may not look whether this is there; it is taken to be (any right to it, such as write, lets it look)"
 )
 
 func (s *surveyor) exchange(name, kind string, declare bool) error {
-	passive := func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclarePassive(name, kind, true, false, false, false, nil)
-	}
 	if !declare {
-		return s.do(passive)
+		return s.unlessBlind("exchange "+name, s.exchangePassive(name, kind))
 	}
 	err := s.do(func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclare(name, kind, true, false, false, false, nil)
@@ -67,7 +65,26 @@ func (s *surveyor) exchange(name, kind string, declare bool) error {
 		return nil
 	case isCode(err, amqp.AccessRefused):
 		s.topology.warnOnce("exchange "+name, textRights, err)
-		return s.do(passive)
+		return s.unlessBlind("exchange "+name, s.exchangePassive(name, kind))
+	}
+	return err
+}
+
+func (s *surveyor) exchangePassive(name, kind string) error {
+	return s.do(func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(name, kind, true, false, false, false, nil)
+	})
+}
+
+// unlessBlind forgives that a user may not look. To look needs no right before
+// RabbitMQ 4.2.6, the right to configure in 4.2.6 and 4.3.0, and any right from
+// then on (https://github.com/rabbitmq/rabbitmq-server/pull/16272). A user who
+// may publish does not have to have one to the queue, and whether that is there
+// a message that comes back tells.
+func (s *surveyor) unlessBlind(entity string, err error) error {
+	if isCode(err, amqp.AccessRefused) {
+		s.topology.warnOnce("sight of "+entity, textBlind, err)
+		return nil
 	}
 	return err
 }
@@ -81,7 +98,7 @@ func (s *surveyor) queuePassive(name string) error {
 
 func (s *surveyor) queue(name string, args amqp.Table, declare bool) error {
 	if !declare {
-		return s.queuePassive(name)
+		return s.unlessBlind("queue "+name, s.queuePassive(name))
 	}
 	err := s.do(func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(name, true, false, false, false, args)
@@ -93,7 +110,7 @@ func (s *surveyor) queue(name string, args amqp.Table, declare bool) error {
 		return nil
 	case isCode(err, amqp.AccessRefused):
 		s.topology.warnOnce("queue "+name, textRights, err)
-		return s.queuePassive(name)
+		return s.unlessBlind("queue "+name, s.queuePassive(name))
 	}
 	return err
 }
