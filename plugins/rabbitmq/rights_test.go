@@ -182,6 +182,8 @@ func TestTheConsumersUserDoesItsWorkAndNothingElse(t *testing.T) {
 	var opts SourceOptions
 	as(consumerUser, Passive)(&opts.Options)
 	opts.Servers = []Server{{Addr: addr}}
+	option, logs := logged()
+	option(&opts.Options)
 	s, err := NewSource(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +216,9 @@ func TestTheConsumersUserDoesItsWorkAndNothingElse(t *testing.T) {
 		d, ok := s.Depth()
 		return ok && d.Dead == 1 && len(d.Tiers) == len(DefaultRetry())
 	})
+	if blind := logs.FilterMessageSnippet("may not look").All(); len(blind) > 0 {
+		t.Error(blind)
+	}
 	n := NamesOf(DefaultPrefix)
 	for what, try := range map[string]func(*amqp.Channel) error{
 		"publish an event": func(ch *amqp.Channel) error { return publishTo(ch, n.Events, "k") },

@@ -81,6 +81,7 @@ func NewSource(opts SourceOptions) (*Source, error) {
 	if len(opts.Retry) == 0 {
 		return nil, errors.New("rabbitmq: a source needs at least one retry")
 	}
+	q.routes.events.source = true
 	s.tiers = newTiers(q.routes.names, s.name, opts.Retry)
 	for _, t := range s.tiers {
 		q.routes.tiers = append(q.routes.tiers, t.target)

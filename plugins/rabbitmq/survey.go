@@ -32,8 +32,10 @@ func (s *surveyor) do(request func(*amqp.Channel) error) error {
 // look makes a target, or looks for it.
 func (s *surveyor) look(t *target) error {
 	declare := s.topology.queue.opts.Topology == Declare
-	if err := s.exchange(t.exchange, t.kind, declare); err != nil {
-		return err
+	if declare || !t.source {
+		if err := s.exchange(t.exchange, t.kind, declare); err != nil {
+			return err
+		}
 	}
 	if !t.foreign || s.queuePassive(t.queue) != nil {
 		if err := s.queue(t.queue, t.args, declare); err != nil {

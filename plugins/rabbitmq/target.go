@@ -18,6 +18,7 @@ type target struct {
 	key      string     // that the queue is bound with
 	args     amqp.Table // of the queue, where it is made
 	foreign  bool       // the queue is another program's: as it is, it is right
+	source   bool       // messages are taken from the queue, and none is sent to the exchange
 
 	tally   tally
 	missing atomic.Pointer[error] // nil, or what the topology lacks
