@@ -165,7 +165,8 @@ func explainLook(err error) error {
 	e, fromServer := errors.AsType[*amqp.Error](err)
 	switch {
 	case errors.Is(err, rabbitmq.ErrMayNotRead):
-		return fmt.Errorf("this user may not read the queue; %s", adviceRights)
+		// RabbitMQ 4.2.6 and newer say so of a queue that is not there, too.
+		return fmt.Errorf("this user may not read the queue; %s; or is the prefix (--prefix) another one?", adviceRights)
 	case errors.Is(err, rabbitmq.ErrWouldTire):
 		return fmt.Errorf("an event in the queue was delivered ten times or more: %s", adviceTired)
 	case fromServer && e.Code == amqp.NotFound:
