@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookgate/hookgate/contract"
-	"github.com/hookgate/hookgate/genesys"
 	"github.com/hookgate/hookgate/genesys/provision"
 	"github.com/hookgate/hookgate/genesys/simulate"
 )
@@ -183,14 +182,12 @@ func (f *setFlags) do(cmd *cobra.Command, secrets []string, job func(context.Con
 	client.Hide(secrets...)
 	ctx, done := interruptible(cmd)
 	defer done()
-	var sender genesys.Sender = client
 	if f.dryRun {
-		sender = provision.NewDryRun(client, cmd.OutOrStdout())
+		dry := provision.NewDryRun(client)
+		_, err := job(ctx, provision.New(dry))
+		return errors.Join(err, printChanges(cmd.OutOrStdout(), dry.Changes(), err == nil, f.conn.json))
 	}
-	report, err := job(ctx, provision.New(sender))
-	if f.dryRun {
-		return err
-	}
+	report, err := job(ctx, provision.New(client))
 	if perr := printSteps(cmd.OutOrStdout(), report, f.conn.json); perr != nil {
 		return errors.Join(err, perr)
 	}
@@ -198,6 +195,29 @@ func (f *setFlags) do(cmd *cobra.Command, secrets []string, job func(context.Con
 		return &ExitError{Code: exitPartial, Err: err}
 	}
 	return err
+}
+
+// printChanges prints what would be sent, and whether that is all.
+func printChanges(w io.Writer, changes []provision.Change, all, asJSON bool) error {
+	if asJSON {
+		return printValue(w, struct {
+			DryRun  bool               `json:"dry_run"`
+			Changes []provision.Change `json:"changes"`
+		}{true, append([]provision.Change{}, changes...)}) // a list of nothing is no null
+	}
+	for _, c := range changes {
+		fmt.Fprintf(w, "%s %s\n", c.Method, shown(c.Path))
+		if c.Body != nil {
+			if err := printValue(w, c.Body); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	if len(changes) == 0 && all {
+		fmt.Fprintln(w, "nothing would change")
+	}
+	return nil
 }
 
 func printSteps(w io.Writer, r *provision.Report, asJSON bool) error {

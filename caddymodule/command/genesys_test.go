@@ -140,6 +140,18 @@ func TestGenesysProvisionsADataActionThroughToTheHook(t *testing.T) {
 		t.Errorf("of nothing: exit code %d, %s", got.code, got.out)
 	}
 	r.run("provision", "data-action", r.hook.URL+"/pe", "--dry-run").check(t, 0, "POST /api/v2/integrations\n", `"edgeToken": "***"`)
+	var plan struct {
+		DryRun  bool `json:"dry_run"`
+		Changes []provision.Change
+	}
+	dry := r.run("provision", "data-action", r.hook.URL+"/pe", "--dry-run", "--json")
+	if err := json.Unmarshal([]byte(dry.out), &plan); err != nil || !plan.DryRun || len(plan.Changes) < 3 || plan.Changes[0].Method != "POST" || !strings.Contains(dry.out, `"***"`) {
+		t.Errorf("%v: %s", err, dry.out)
+	}
+	r.run("remove", "--dry-run").check(t, 0, "nothing would change")
+	if got := r.run("remove", "--dry-run", "--json"); got.code != 0 || !strings.Contains(got.out, `"changes": []`) {
+		t.Errorf("of nothing: exit code %d, %s", got.code, got.out)
+	}
 	if n := len(r.Changes()); n != 0 {
 		t.Errorf("%d changes were made", n)
 	}

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -127,14 +128,14 @@ func TestTwoOfOneNameAreNotGuessedAt(t *testing.T) {
 	}
 }
 
-func TestADryRunPrintsTheRequestsAndSendsNone(t *testing.T) {
+func TestADryRunKeepsTheRequestsAndSendsNone(t *testing.T) {
 	c := newCloud(t)
 	a := c.dataAction(t)
 	run := func(job func(*Provisioner) error) string {
 		t.Helper()
-		var out strings.Builder
 		changes := len(c.Changes())
-		p := New(NewDryRun(c.client, &out))
+		dry := NewDryRun(c.client)
+		p := New(dry)
 		p.waits.pause = 0
 		if err := job(p); err != nil {
 			t.Fatal(err)
@@ -142,10 +143,10 @@ func TestADryRunPrintsTheRequestsAndSendsNone(t *testing.T) {
 		if n := len(c.Changes()); n != changes {
 			t.Errorf("%d changes were made", n-changes)
 		}
-		if strings.Contains(out.String(), secret) || strings.Contains(out.String(), "header-secret") {
-			t.Errorf("a secret is in\n%s", out.String())
+		text := requests(t, dry.Changes())
+		if strings.Contains(text, secret) || strings.Contains(text, "header-secret") {
+			t.Errorf("a secret is in\n%s", text)
 		}
-		text := out.String()
 		for _, thing := range c.Org().Integrations {
 			text = strings.ReplaceAll(text, thing.ID, "INTEGRATION")
 		}
@@ -197,4 +198,23 @@ func TestWhatAFlowGivesArrivesAsItIs(t *testing.T) {
 	if diff := cmp.Diff(given, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// requests is how a person writes them down.
+func requests(t *testing.T, changes []Change) string {
+	t.Helper()
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	for _, c := range changes {
+		fmt.Fprintf(&text, "%s %s\n", c.Method, c.Path)
+		if c.Body != nil {
+			if err := enc.Encode(c.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text.WriteString("\n")
+	}
+	return text.String()
 }

@@ -4,32 +4,41 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
 	"github.com/hookgate/hookgate/genesys"
 )
 
-// DryRun asks what there is, and prints what would be changed, without secrets.
+// DryRun asks what there is, and keeps what would be changed, without secrets.
 type DryRun struct {
 	ask  genesys.Sender
-	out  io.Writer
+	kept []Change
 	made map[string]json.RawMessage // what a look at something that would have been made is answered
 	n    int
 }
 
-// NewDryRun makes one that asks with s, and prints to out.
-func NewDryRun(s genesys.Sender, out io.Writer) *DryRun {
-	return &DryRun{ask: s, out: out, made: make(map[string]json.RawMessage)}
+// Change is a request that would change something.
+type Change struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Body   any    `json:"body,omitempty"` // as of encoding/json, with stars for secrets
 }
+
+// NewDryRun makes one that asks with s.
+func NewDryRun(s genesys.Sender) *DryRun {
+	return &DryRun{ask: s, made: make(map[string]json.RawMessage)}
+}
+
+// Changes returns what would have been sent so far, in that order.
+func (d *DryRun) Changes() []Change { return d.kept }
 
 // Send implements genesys.Sender.
 func (d *DryRun) Send(ctx context.Context, req *genesys.Request, out any) error {
 	if req.Method == http.MethodGet {
 		return d.look(ctx, req, out)
 	}
-	if err := d.print(req); err != nil {
+	if err := d.keep(req); err != nil {
 		return err
 	}
 	if out == nil {
@@ -80,38 +89,20 @@ func (d *DryRun) look(ctx context.Context, req *genesys.Request, out any) error 
 	return d.ask.Send(ctx, req, out)
 }
 
-func (d *DryRun) print(req *genesys.Request) error {
-	fmt.Fprintf(d.out, "%s %s\n", req.Method, req.Path)
+func (d *DryRun) keep(req *genesys.Request) error {
+	c := Change{Method: req.Method, Path: req.Path}
 	if req.Body != nil {
-		body, err := masked(req.Body)
+		raw, err := json.Marshal(req.Body)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(d.out, "%s\n", body)
+		if err := json.Unmarshal(raw, &c.Body); err != nil {
+			return err
+		}
+		mask(c.Body)
 	}
-	fmt.Fprintln(d.out)
+	d.kept = append(d.kept, c)
 	return nil
-}
-
-// masked is a body in JSON for people, with stars for secrets.
-func masked(body any) (string, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return "", err
-	}
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return "", err
-	}
-	mask(v)
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return "", err
-	}
-	return strings.TrimRight(b.String(), "\n"), nil
 }
 
 const stars = "***"
