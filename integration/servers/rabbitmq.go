@@ -34,9 +34,10 @@ type RabbitMQ struct {
 // being run as the user rabbitmq.
 const rabbitBin = "/usr/lib/rabbitmq/bin"
 
-// NewRabbitMQ starts a broker with its data in dir. It takes about five
-// seconds, which is why tests share one. Close stops it.
-func NewRabbitMQ(dir string) (*RabbitMQ, error) {
+// NewRabbitMQ starts a broker with its data in dir, and with lines of
+// rabbitmq.conf. It takes about five seconds, which is why tests share one. Close
+// stops it.
+func NewRabbitMQ(dir string, settings ...string) (*RabbitMQ, error) {
 	if err := installed(filepath.Join(rabbitBin, "rabbitmq-server")); err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func NewRabbitMQ(dir string) (*RabbitMQ, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := newRabbitMQ(dir, ports[0], ports[1], ports[2])
+		r, err := newRabbitMQ(dir, ports[0], ports[1], ports[2], strings.Join(settings, "\n"))
 		if !errors.Is(err, errPortTaken) {
 			return r, err
 		}
@@ -56,8 +57,8 @@ func NewRabbitMQ(dir string) (*RabbitMQ, error) {
 }
 
 // newRabbitMQ starts a broker on ports that may be taken meanwhile.
-func newRabbitMQ(dir, amqp, dist, epmd string) (_ *RabbitMQ, err error) {
-	r, err := prepareRabbitMQ(dir, dir, amqp, dist, epmd, "")
+func newRabbitMQ(dir, amqp, dist, epmd, settings string) (_ *RabbitMQ, err error) {
+	r, err := prepareRabbitMQ(dir, dir, amqp, dist, epmd, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func TestATakenPortIsFoundOut(t *testing.T) {
 	for i, name := range []string{"AMQP", "the Erlang distribution", "the port mapper"} {
 		ports := FreePorts(t, 3)
 		ports[i] = occupy(t)
-		if _, err := newRabbitMQ(t.TempDir(), ports[0], ports[1], ports[2]); !errors.Is(err, errPortTaken) {
+		if _, err := newRabbitMQ(t.TempDir(), ports[0], ports[1], ports[2], ""); !errors.Is(err, errPortTaken) {
 			t.Errorf("RabbitMQ, %s: %v", name, err)
 		}
 	}
