@@ -3,8 +3,10 @@ package redis
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -127,10 +129,13 @@ func (x *examiner) unreachable(n *doctor.Notes, err error) {
 		advice = "give the store the user and the password that the server knows"
 	case goredis.HasErrorPrefix(err, "NOPERM"):
 		advice = "give the user the rights of deploy/redis/users.acl"
-	default:
-		if tls := doctor.TLSAdvice(err); tls != "" {
-			advice = tls
-		}
+	case doctor.TLSAdvice(err) != "":
+		advice = doctor.TLSAdvice(err)
+	case x.opts.TLS != nil && kindOf(err) == kindTimeout:
+		// A server without TLS waits for the end of what is no line to it.
+		advice = "start it, or write redis:// if it speaks no TLS on this port: it says nothing to TLS then"
+	case x.opts.TLS == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		advice = "write rediss:// if it speaks TLS on this port: it hangs up without it"
 	}
 	n.Fail("redis.reach", why.Error(), advice)
 }

@@ -2,6 +2,9 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +162,29 @@ func TestAServerThatIsNotThereIsFound(t *testing.T) {
 		all := examine(t, "127.0.0.1:"+servers.FreePort(t), change)
 		if got, seen := status(all, "redis.reach"); got != doctor.Fail || len(all) != 1 {
 			t.Errorf("%s: %s %s, %d findings", name, got, seen, len(all))
+		}
+	}
+}
+
+func TestTheOtherKindOfPortIsToldOf(t *testing.T) {
+	authority, err := servers.NewAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	shown := servers.Certificate{File: filepath.Join(dir, "redis.pem"), Key: filepath.Join(dir, "redis.key")}
+	if err := authority.Issue(shown, "127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	port := servers.FreePort(t)
+	r := server(t, "--tls-port", port, "--tls-auth-clients", "no", "--tls-ca-cert-file", authority.File,
+		"--tls-cert-file", shown.File, "--tls-key-file", shown.Key)
+	for advice, all := range map[string][]doctor.Finding{
+		"write redis://":  examine(t, r.Addr, func(o *Options) { o.TLS = &tls.Config{InsecureSkipVerify: true} }),
+		"write rediss://": examine(t, net.JoinHostPort("127.0.0.1", port)),
+	} {
+		if len(all) != 1 || all[0].Status != doctor.Fail || !strings.Contains(all[0].Advice, advice) {
+			t.Errorf("no %q in %+v", advice, all)
 		}
 	}
 }
