@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,6 +34,11 @@ func completeFault(f hook.Fault, ev *hook.Event, first, now time.Time) hook.Faul
 		f.Kind = hook.KindTransient
 	}
 	f.Message = tidy(f.Message)
+	f.Violations = slices.Clone(f.Violations[:min(len(f.Violations), maxViolations)])
+	for i := range f.Violations {
+		v := &f.Violations[i]
+		v.Pointer, v.Code = tidy(v.Pointer), tidy(v.Code)
+	}
 	if f.Status < 0 || f.Status > maxStatus {
 		f.Status = 0 // a queue that could not keep it would hand the event out for ever
 	}

@@ -94,7 +94,8 @@ const (
 	maxPause      = 30 * time.Second // and in the end
 	settleTimeout = 10 * time.Second // to tell the queue what became of an event, while it runs
 	claimTimeout  = 5 * time.Second  // to ask the inbox
-	maxMessage    = 500              // bytes of a fault's message
+	maxMessage    = 500              // bytes of a fault's message, and of a violation's pointer
+	maxViolations = 20               // of a fault, as of a contract
 	maxStatus     = 999              // of HTTP
 )
 
