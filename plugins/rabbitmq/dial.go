@@ -82,7 +82,21 @@ func (q *Queue) dialAny(ctx context.Context) (*amqp.Connection, *conn, error) {
 			return c, nc, nil
 		}
 	}
-	return q.dial(ctx, q.nextServer())
+	return q.dialPatiently(ctx, q.nextServer())
+}
+
+// dialPatiently is dial for those who have one attempt. It begins anew where a
+// server does not answer: RabbitMQ looks up the name of its own host for each
+// connection, unless a name of the cluster is set, and a resolver may lose a
+// question and be asked again after five seconds (resolv.conf(5)).
+func (q *Queue) dialPatiently(ctx context.Context, s Server) (*amqp.Connection, *conn, error) {
+	first, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, nc, err := q.dial(first, s)
+	if err == nil || first.Err() == nil {
+		return c, nc, err
+	}
+	return q.dial(ctx, s)
 }
 
 // handshakeError says what the server's refusal means.

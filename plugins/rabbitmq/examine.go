@@ -37,7 +37,7 @@ func Examine(ctx context.Context, opts ExamineOptions) (findings []doctor.Findin
 	for _, server := range q.opts.Servers {
 		x := &examiner{opts: opts, queue: q, server: server, notes: &doctor.Notes{About: server.Addr}}
 		all = append(all, x)
-		c, nc, err := q.dial(ctx, server)
+		c, nc, err := q.dialPatiently(ctx, server)
 		if err != nil {
 			x.failure = err
 		} else {
@@ -147,7 +147,7 @@ func (x *examiner) entities(ctx context.Context, c *amqp.Connection) {
 	if x.opts.Compare != nil {
 		opts := x.queue.opts
 		opts.Credentials = x.opts.Compare
-		other, nc, err := (&Queue{opts: opts}).dial(ctx, x.server)
+		other, nc, err := (&Queue{opts: opts}).dialPatiently(ctx, x.server)
 		if err != nil {
 			x.notes.Fail("rabbitmq.compare", (&addressless{err}).Error(), "give --amqp a user who may configure this virtual host")
 			return

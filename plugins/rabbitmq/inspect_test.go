@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -232,6 +234,39 @@ func TestALookGoesPastServersThatAreDownOrStandStill(t *testing.T) {
 		if _, err := Verify(t.Context(), TopologyOptions{Options: q.opts}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestALookBeginsAnewWhereAConnectionIsNotAnswered(t *testing.T) {
+	addr := broker(t).Addr
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		silent, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer silent.Close()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s, err := net.Dial("tcp", addr)
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(s, c); _ = s.Close() }()
+			go func() { _, _ = io.Copy(c, s); _ = c.Close() }()
+		}
+	}()
+	q := unstarted(t, func(o *Options) { o.Prefix, o.Servers = prefix(t), []Server{{Addr: l.Addr().String()}} })
+	open(t, addr, func(o *Options) { o.Prefix = q.opts.Prefix })
+	if _, err := q.Counts(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
