@@ -32,5 +32,6 @@ rm -rf "$folder.new"
 debootstrap --variant=minbase --include=rabbitmq-server,redis-server,postgresql,python3-celery \
   "$suite" "$folder.new" "${mirror:-http://deb.debian.org/debian}" > "$log" 2>&1 < /dev/null \
   || { tail -n 40 "$log" >&2; fail "debootstrap failed, see above and in $folder.new/debootstrap"; }
+cp /etc/hosts "$folder.new/etc/hosts" # RabbitMQ looks up this host's name for each connection
 mv "$folder.new" "$folder"
 rm -f "$log"
