@@ -11,6 +11,10 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
+// errNoHandshake means that the server took the connection and did not say its
+// part in time.
+var errNoHandshake = errors.New("no handshake")
+
 // dial connects to a server, within the time for a handshake.
 func (q *Queue) dial(ctx context.Context, s Server) (_ *amqp.Connection, _ *conn, err error) {
 	creds, err := q.opts.Credentials(ctx)
@@ -38,7 +42,7 @@ func (q *Queue) dial(ctx context.Context, s Server) (_ *amqp.Connection, _ *conn
 		if err != nil {
 			_ = raw.Close()
 			if ctx.Err() != nil {
-				err = fmt.Errorf("no handshake: %w", ctx.Err())
+				err = fmt.Errorf("%w: %w", errNoHandshake, ctx.Err())
 			}
 		}
 	}()

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -108,10 +109,10 @@ func (x *examiner) unreachable(others bool) {
 		advice = "give the queue the user and the password that the server knows"
 	case isCode(err, amqp.NotAllowed):
 		advice = "make the virtual host, and give the user rights in it: deploy/rabbitmq/definitions.json has both"
-	default:
-		if tls := doctor.TLSAdvice(err); tls != "" {
-			advice = tls
-		}
+	case doctor.TLSAdvice(err) != "":
+		advice = doctor.TLSAdvice(err)
+	case errors.Is(err, errNoHandshake):
+		advice = "see in its log whether it stands still. It looks up the name of its own host for each connection: that has to resolve there, or rabbitmqctl set_cluster_name spares it"
 	}
 	x.notes.Fail("rabbitmq.reach", (&addressless{err}).Error(), advice)
 }

@@ -96,6 +96,8 @@ func TestRightsThatAreMissingAreFound(t *testing.T) {
 	expect(t, examine(t, byUser(edgeUser), func(o *ExamineOptions) { o.Consumes = true }), map[string]doctor.Status{
 		"rabbitmq.consume": doctor.Fail, "rabbitmq.publish": doctor.Fail,
 	})
+	still := servers.NewProxy(t, broker(t).Addr)
+	still.StallDown()
 	other := byUser(edgeUser)
 	for name, change := range map[string]func(*ExamineOptions){
 		"another password": func(o *ExamineOptions) {
@@ -103,10 +105,13 @@ func TestRightsThatAreMissingAreFound(t *testing.T) {
 		},
 		"another virtual host": func(o *ExamineOptions) { o.Vhost = "other" },
 		"another server":       func(o *ExamineOptions) { o.Servers = []Server{{Addr: "127.0.0.1:" + servers.FreePort(t)}} },
+		"one that is silent":   func(o *ExamineOptions) { o.Servers = []Server{{Addr: still.Addr}} },
 	} {
 		all := examine(t, other, change)
 		if got, seen := found(all, "rabbitmq.reach"); got != doctor.Fail || len(all) != 1 {
 			t.Errorf("%s: %s %s, %d findings", name, got, seen, len(all))
+		} else if name == "one that is silent" && !strings.Contains(all[0].Advice, "set_cluster_name") {
+			t.Errorf("%s: %s", name, all[0].Advice)
 		}
 	}
 }
