@@ -19,7 +19,7 @@ PROGRESS := awk '/^[A-Za-z0-9_.\/~-]+$$/ { n++; if (n % 50 == 0) { printf "  %d 
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## build bin/hookgate and bin/hookgate-consumer
