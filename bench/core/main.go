@@ -18,6 +18,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // plug in Caddy's own
 
 	"github.com/hookgate/hookgate/accept"
+	_ "github.com/hookgate/hookgate/caddymodule/admin" // counts what is in the queue
 	"github.com/hookgate/hookgate/caddymodule/app"
 	"github.com/hookgate/hookgate/hook"
 )

@@ -75,6 +75,14 @@ var variants = []variant{
 		site:    "keep " + hookPath,
 	},
 	{
+		name:   "core-embedded",
+		title:  "its core alone, embedded",
+		core:   true,
+		asked:  true,
+		global: onDisk,
+		site:   "keep " + hookPath,
+	},
+	{
 		name:   "overload",
 		title:  "Hookgate, embedded, ten times the load",
 		asked:  true,
