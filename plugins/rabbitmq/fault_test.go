@@ -208,17 +208,24 @@ func suspend(t *testing.T, queue string) (resume func()) {
 	return resume
 }
 
-func TestAQueueThatConfirmsNothingIsNoMatterToTheOthers(t *testing.T) {
-	q := open(t, broker(t).Addr)
-	name := q.opts.Prefix + ".stuck"
-	if _, err := client(t).QueueDeclare(name, true, false, false, false, map[string]any{"x-queue-type": "quorum"}); err != nil {
+// inNamedQueue publishes an event to a quorum queue that a hook names, which is
+// looked for until the end of the test.
+func inNamedQueue(t *testing.T, q *Queue) *hook.Event {
+	t.Helper()
+	ev := sample("evt")
+	ev.Queue = q.opts.Prefix + ".named"
+	if _, err := client(t).QueueDeclare(ev.Queue, true, false, false, false, map[string]any{"x-queue-type": "quorum"}); err != nil {
 		t.Fatal(err)
 	}
-	defer q.Expect(name, false)()
-	ev := sample("evt")
-	ev.Queue = name
+	t.Cleanup(q.Expect(ev.Queue, false))
 	mustPublish(t, q, ev)
-	resume := suspend(t, name)
+	return ev
+}
+
+func TestAQueueThatConfirmsNothingIsNoMatterToTheOthers(t *testing.T) {
+	q := open(t, broker(t).Addr)
+	ev := inNamedQueue(t, q)
+	resume := suspend(t, ev.Queue)
 	begin := time.Now()
 	ev.ID = "late"
 	doubt, ok := isInDoubt(timely(t, q, ev))
@@ -239,7 +246,7 @@ func TestAQueueThatConfirmsNothingIsNoMatterToTheOthers(t *testing.T) {
 		t.Errorf("its fate: %v, %v", fate, known)
 	}
 	mustPublish(t, q, ev)
-	if _, ok := drain(t, name)["late"]; !ok {
+	if _, ok := drain(t, ev.Queue)["late"]; !ok {
 		t.Error("it is not there")
 	}
 }

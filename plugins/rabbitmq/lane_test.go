@@ -71,15 +71,8 @@ func TestANewChannelGetsOneMessageUntilItTakesOne(t *testing.T) {
 
 func TestAMessageWhoseConfirmationDoesNotComeEndsItsChannelAlone(t *testing.T) {
 	q := open(t, broker(t).Addr, func(o *Options) { o.forgets = 2 * time.Second })
-	name := q.opts.Prefix + ".stuck"
-	if _, err := client(t).QueueDeclare(name, true, false, false, false, map[string]any{"x-queue-type": "quorum"}); err != nil {
-		t.Fatal(err)
-	}
-	defer q.Expect(name, false)()
-	ev := sample("evt")
-	ev.Queue = name
-	mustPublish(t, q, ev)
-	defer suspend(t, name)()
+	ev := inNamedQueue(t, q)
+	defer suspend(t, ev.Queue)()
 	ev.ID = "late"
 	doubt, ok := isInDoubt(timely(t, q, ev))
 	if !ok {
