@@ -94,8 +94,7 @@ DEBIAN := trixie
 .PHONY: test-newer
 test-newer: servers ## the tests, on newer servers: RabbitMQ 4 and Redis 8 of DEBIAN=trixie, or sid; as root
 	@bash integration/servers/newer.sh $(DEBIAN) bin/$(DEBIAN)
-	@echo "tests on the servers of Debian $(DEBIAN), with the race detector: some fifteen minutes"
-	@HOOKGATE_TEST_ROOT="$(CURDIR)/bin/$(DEBIAN)" go test -race -count 1 -tags $(TAGS) -timeout 30m ./...
+	@HOOKGATE_TEST_ROOT="$(CURDIR)/bin/$(DEBIAN)" $(MAKE) unit
 
 # What reads bytes that others write. An input that fails is kept in testdata/fuzz
 # beside the test, and is a seed from then on. The first run compiles everything

@@ -38,11 +38,13 @@ func commandAs(ctx context.Context, who *syscall.Credential, name string, args .
 	}
 	args = append([]string{name}, args...)
 	if who != nil {
-		args = append([]string{"setpriv", "--reuid", fmt.Sprint(who.Uid), "--regid", fmt.Sprint(who.Gid), "--clear-groups", "--"}, args...)
+		// To become another user takes back that the process ends with its parent.
+		args = append([]string{"setpriv", "--reuid", fmt.Sprint(who.Uid), "--regid", fmt.Sprint(who.Gid), "--clear-groups", "--pdeathsig", "KILL", "--"}, args...)
 	}
 	// A working directory that the other system does not have matters to none of
-	// its programs. What is mounted is there for this process and its children alone, and
-	// goes with them. Each step becomes the next: the process is the program.
+	// its programs. What is mounted is there for this process and its children
+	// alone, and goes with them. Each step becomes the next: the process is the
+	// program.
 	const enter = `set -e; root=$1; temp=$2; shift 2
 for folder in /proc /dev "$temp"; do mkdir -p "$root$folder"; mount --rbind "$folder" "$root$folder"; done
 folder=$PWD; [ -d "$root$folder" ] || folder=/
@@ -62,9 +64,16 @@ func installed(name string) error {
 		}
 	}
 	if _, err := os.Stat(elsewhere() + path); path == "" || err != nil {
-		return fmt.Errorf("%s is not installed (make test installs it)", filepath.Base(name))
+		return notInstalled(filepath.Base(name))
 	}
 	return nil
+}
+
+func notInstalled(name string) error {
+	if root := elsewhere(); root != "" {
+		return fmt.Errorf("%s is not in %s, which HOOKGATE_TEST_ROOT names (make test-newer installs it)", name, root)
+	}
+	return fmt.Errorf("%s is not installed (make test installs it)", name)
 }
 
 // userNamed returns a user of the system whose servers are started.

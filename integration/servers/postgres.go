@@ -38,7 +38,7 @@ func NewPostgres() (*Postgres, error) {
 	// Debian has the major version in the path, and one of them.
 	bins, err := filepath.Glob(filepath.Join(elsewhere(), "/usr/lib/postgresql/*/bin"))
 	if err != nil || len(bins) == 0 {
-		return nil, errors.New("postgresql is not installed (make test installs it)")
+		return nil, notInstalled("postgresql")
 	}
 	p := &Postgres{bin: strings.TrimPrefix(bins[len(bins)-1], elsewhere())}
 	if err := p.create(); err != nil {
